@@ -1,0 +1,48 @@
+import type { JsonObject } from '../protocol/json.ts';
+
+/**
+ * A refusal with the answer that the Matrix APIs give for it: HTTP status, errcode, and further keys of the
+ * error body. The client API and the federation routes turn it into a response as it stands.
+ */
+export class RoomError extends Error {
+  readonly status: number;
+  readonly errcode: string;
+  readonly extra: JsonObject;
+
+  constructor(status: number, errcode: string, message: string, extra: JsonObject = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'RoomError';
+    this.status = status;
+    this.errcode = errcode;
+    this.extra = extra;
+  }
+}
+
+export function forbidden(message: string): RoomError {
+  return new RoomError(403, 'M_FORBIDDEN', message);
+}
+
+export function notFound(message: string): RoomError {
+  return new RoomError(404, 'M_NOT_FOUND', message);
+}
+
+export function invalidParam(message: string): RoomError {
+  return new RoomError(400, 'M_INVALID_PARAM', message);
+}
+
+export function badJson(message: string): RoomError {
+  return new RoomError(400, 'M_BAD_JSON', message);
+}
+
+/** A partner that we needed could not be reached, or gave an answer that we cannot use. */
+export function badGateway(message: string, cause?: unknown): RoomError {
+  return new RoomError(502, 'M_UNKNOWN', message, {}, cause);
+}
+
+/** A received event cannot be judged now (a partner or the database does not answer): try again later. */
+export class TryAgain extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'TryAgain';
+  }
+}
