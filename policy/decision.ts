@@ -7,7 +7,6 @@ export type ViolationCode =
   | 'invite_inbound_denied'
   | 'local_user_denied'
   | 'remote_user_denied'
-  | 'wrong_server'
   | 'files_denied'
   | 'presence_not_shared'
   | 'typing_not_shared'
