@@ -1,34 +1,9 @@
-import { encodeBase64 } from '../protocol/base64.ts';
+import { decodeBase64, encodeBase64 } from '../protocol/base64.ts';
 import { canonicalJson } from '../protocol/canonical-json.ts';
-import type { JsonObject } from '../protocol/json.ts';
-import { type SigningKey, signJson } from '../protocol/signing.ts';
-import { parseCard } from './card-parse.ts';
+import { isObject, type JsonObject, parseJson } from '../protocol/json.ts';
+import { type SigningKey, signJson, verifyJson } from '../protocol/signing.ts';
+import { type Card, type Dial, parseCard } from './card-body.ts';
 import { fingerprint } from './fingerprint.ts';
-
-/** Which side of a link may dial. */
-export type Dial = 'both' | 'outbound' | 'inbound';
-
-/** What one island tells another about itself, so that its admin can add it as a partner. */
-export interface Card {
-  readonly serverName: string;
-  /** Milliseconds since the epoch. */
-  readonly issued: number;
-  readonly expires: number;
-  /** Signing keys in use, by key id (`ed25519:…`); unpadded base64. Every one of them has signed the card. */
-  readonly verifyKeys: ReadonlyMap<string, string>;
-  /** Keys of the past, for old events: valid until that time in milliseconds. */
-  readonly oldVerifyKeys: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
-  /** Where its link listens; empty if only it can dial. */
-  readonly urls: readonly string[];
-  /** Who can dial, as seen by the issuer. */
-  readonly dial: Dial;
-  readonly software: { readonly name: string; readonly version: string };
-  readonly organization?: string;
-  /** The policy that the issuer proposes. */
-  readonly policy: JsonObject;
-  /** Of the first key in the order of key ids; what is read out by phone. */
-  readonly fingerprint: string;
-}
 
 export interface CardInput {
   readonly serverName: string;
@@ -49,8 +24,11 @@ export type CardReading =
   | { readonly ok: true; readonly card: Card }
   | { readonly ok: false; readonly reason: string };
 
-export const cardBegin = '-----BEGIN ARCHIPELAGO PARTNER CARD-----';
-export const cardEnd = '-----END ARCHIPELAGO PARTNER CARD-----';
+const cardBegin = '-----BEGIN ARCHIPELAGO PARTNER CARD-----';
+const cardEnd = '-----END ARCHIPELAGO PARTNER CARD-----';
+
+export type { Card, Dial } from './card-body.ts';
+export { fingerprint, readFingerprint } from './fingerprint.ts';
 
 const defaultLifetimeMs = 30 * 24 * 3600 * 1000;
 
@@ -103,10 +81,84 @@ function cardText(body: JsonObject): string {
 }
 
 /** Is this exactly the text that belongs to that signed card? Line ends and outer blanks may differ. */
-export function isTextOf(text: string, body: JsonObject): boolean {
+function isTextOf(text: string, body: JsonObject): boolean {
   return cardText(body).trimEnd() === text.replace(/\r\n/g, '\n').trim();
 }
 
 function oneLine(text: string): string {
   return text.replace(/\p{C}/gu, '?');
+}
+
+const maxCardBytes = 64 * 1024;
+
+/**
+ * Reads a partner card and checks it: form, every key's signature, that no byte of the text differs, and
+ * that it has not expired at `now` (milliseconds). The reason of a refusal is a sentence for the admin.
+ */
+export function readCard(text: string, { now }: { now: number }): CardReading {
+  const body = signedPart(text);
+  if (typeof body === 'string') return { ok: false, reason: body };
+  const card = parseCard(body);
+  if (typeof card === 'string') return { ok: false, reason: card };
+  for (const [keyId, key] of card.verifyKeys)
+    if (!verifyJson(body, card.serverName, keyId, key))
+      return { ok: false, reason: `The card was altered: the signature by ${keyId} does not fit` };
+  if (!isTextOf(text, body))
+    return { ok: false, reason: 'The card was altered: its text is not the text that was signed' };
+  if (now >= card.expires)
+    return {
+      ok: false,
+      reason: `The card expired on ${new Date(card.expires).toISOString()}: ask for a new one`,
+    };
+  return { ok: true, card };
+}
+
+function signedPart(text: string): JsonObject | string {
+  if (text.length > maxCardBytes) return 'The file is too large to be a partner card';
+  const lines = text.trim().split(/\r?\n/);
+  if (lines[0] !== cardBegin) return `This is not a partner card: the line "${cardBegin}" is missing`;
+  if (lines.at(-1) !== cardEnd) return `The card is cut off: the line "${cardEnd}" is missing`;
+  const blank = lines.indexOf('');
+  const bytes = blank < 0 ? undefined : decodeBase64(lines.slice(blank + 1, -1).join(''));
+  if (bytes === undefined) return 'The card was altered: its signed part cannot be read';
+  try {
+    const body = parseJson(bytes, { maxDepth: 16 });
+    if (isObject(body)) return body;
+  } catch {
+    // Falls through: the admin needs to know that the card is broken, not which byte.
+  }
+  return 'The card was altered: its signed part cannot be read';
+}
+
+/** What is known of a partner when a card of it arrives. */
+export interface CardInForce {
+  /** When the card in force was issued (milliseconds), if the entry came from a card. */
+  readonly issued?: number | undefined;
+  /** The pinned keys by key id. */
+  readonly verifyKeys: ReadonlyMap<string, string>;
+}
+
+export type CardJudgement =
+  | { readonly kind: 'new' | 'same' | 'newer' }
+  /** `other-keys`: needs the admin's word (`--replace-keys`). */
+  | { readonly kind: 'older' | 'other-keys'; readonly reason: string };
+
+/** Compares a card that was read with what is in force for its server. */
+export function judgeCard(card: Card, inForce: CardInForce | undefined): CardJudgement {
+  if (inForce === undefined) return { kind: 'new' };
+  if (inForce.issued !== undefined && card.issued < inForce.issued)
+    return {
+      kind: 'older',
+      reason: `The card is older than the one in force (${new Date(inForce.issued).toISOString()})`,
+    };
+  if (!hasSameKeys(card.verifyKeys, inForce.verifyKeys))
+    return {
+      kind: 'other-keys',
+      reason: `The card of ${card.serverName} has other signing keys than the pinned ones; compare the fingerprints, then use --replace-keys`,
+    };
+  return { kind: card.issued === inForce.issued ? 'same' : 'newer' };
+}
+
+function hasSameKeys(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([keyId, key]) => b.get(keyId) === key);
 }

@@ -1,8 +1,32 @@
 import { decodeBase64 } from '../protocol/base64.ts';
 import { isValidServerName } from '../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
-import type { Card, Dial } from './card.ts';
 import { fingerprint } from './fingerprint.ts';
+
+/** Which side of a link may dial. */
+export type Dial = 'both' | 'outbound' | 'inbound';
+
+/** What one island tells another about itself, so that its admin can add it as a partner. */
+export interface Card {
+  readonly serverName: string;
+  /** Milliseconds since the epoch. */
+  readonly issued: number;
+  readonly expires: number;
+  /** Signing keys in use, by key id (`ed25519:…`); unpadded base64. Every one of them has signed the card. */
+  readonly verifyKeys: ReadonlyMap<string, string>;
+  /** Keys of the past, for old events: valid until that time in milliseconds. */
+  readonly oldVerifyKeys: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
+  /** Where its link listens; empty if only it can dial. */
+  readonly urls: readonly string[];
+  /** Who can dial, as seen by the issuer. */
+  readonly dial: Dial;
+  readonly software: { readonly name: string; readonly version: string };
+  readonly organization?: string;
+  /** The policy that the issuer proposes. */
+  readonly policy: JsonObject;
+  /** Of the first key in the order of key ids; what is read out by phone. */
+  readonly fingerprint: string;
+}
 
 const dials: readonly string[] = ['both', 'outbound', 'inbound'] satisfies Dial[];
 const keyIdForm = /^ed25519:[a-zA-Z0-9_]{1,64}$/;
