@@ -1,0 +1,67 @@
+import { explain } from '../policy/decision.ts';
+import { type JsonValue, parseJson } from '../protocol/json.ts';
+import { RemoteError } from '../rooms/ports.ts';
+import type { PartnerBorder } from './border.ts';
+import type { LinkManager } from './link/link-manager.ts';
+import type { MediaFile } from './media.ts';
+import { MultipartError, readMultipart } from './multipart.ts';
+import { badResponse, federationUri, open, refusal } from './remote-request.ts';
+
+const deadlineMs = 10 * 60_000;
+const maxErrorBytes = 16 * 1024;
+
+/**
+ * Fetches a partner's file: `GET /_matrix/federation/v1/media/download/{mediaId}`. Rejects with a
+ * {@link RemoteError}; the stream throws one when the file is longer than `maxBytes` or breaks off. A
+ * `Location` is not followed: bytes come from the partner over its link or not at all.
+ */
+export async function fetchRemoteMedia(
+  deps: { link: LinkManager; border: PartnerBorder },
+  origin: string,
+  mediaId: string,
+  maxBytes: number,
+): Promise<MediaFile> {
+  const decision = deps.border.mayTransferFiles(origin, 'inbound');
+  if (!decision.allowed)
+    throw new RemoteError('refused', explain(decision), { status: 403, errcode: 'M_FORBIDDEN' });
+  const response = await open(deps.link, origin, {
+    method: 'GET',
+    uri: federationUri('v1', ['media', 'download', mediaId]),
+    priority: 'media',
+    deadlineMs,
+  });
+  if (response.status !== 200) {
+    let body: JsonValue | undefined;
+    try {
+      body = parseJson(await response.body(maxErrorBytes));
+    } catch {
+      body = undefined; // The status says enough.
+    }
+    throw refusal(origin, response.status, body);
+  }
+  try {
+    const file = await readMultipart(response.contentType, response.stream, maxBytes);
+    if (file.location !== undefined)
+      throw new MultipartError('It points elsewhere instead of sending the file');
+    return {
+      contentType: file.contentType,
+      fileName: file.fileName,
+      stream: withRemoteErrors(origin, file.stream),
+    };
+  } catch (cause) {
+    throw asRemoteError(origin, cause);
+  }
+}
+
+async function* withRemoteErrors(origin: string, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    throw asRemoteError(origin, cause);
+  }
+}
+
+function asRemoteError(origin: string, cause: unknown): RemoteError {
+  if (cause instanceof MultipartError) return badResponse(origin, cause.message, cause);
+  return new RemoteError('unreachable', `${origin}: the file broke off`, { cause });
+}
