@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import { encodeBase64, encodeBase64Url } from './base64.ts';
+import { canonicalJson } from './canonical-json.ts';
+import type { Pdu, UnsignedPdu } from './event.ts';
+import type { JsonObject } from './json.ts';
+import { redact } from './redaction.ts';
+import type { RoomVersion } from './room-versions.ts';
+
+/** Hashes of events (Server-Server API, "Signing Events"). */
+
+/** SHA-256 over everything but `unsigned`, `signatures` and `hashes`; unpadded Base64. */
+export function contentHash(pdu: Pdu | UnsignedPdu): string {
+  return encodeBase64(sha256(canonicalJson(without(pdu, ['unsigned', 'signatures', 'hashes']))));
+}
+
+/** SHA-256 over the redacted event without `signatures` and `unsigned`; URL-safe unpadded Base64. */
+export function referenceHash(pdu: Pdu, version: RoomVersion): string {
+  return encodeBase64Url(sha256(canonicalJson(without(redact(pdu, version), ['signatures', 'unsigned']))));
+}
+
+export function eventIdOf(pdu: Pdu, version: RoomVersion): string {
+  return `$${referenceHash(pdu, version)}`;
+}
+
+/** The id of the room that a create event makes. */
+export function roomIdOf(create: Pdu, version: RoomVersion): string {
+  return version.roomIdIsHash ? `!${referenceHash(create, version)}` : (create.room_id ?? '');
+}
+
+export function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+export function without(object: JsonObject, keys: readonly string[]): JsonObject {
+  const rest: JsonObject = {};
+  for (const key of Object.keys(object)) {
+    if (!keys.includes(key)) rest[key] = object[key] as JsonObject[string];
+  }
+  return rest;
+}

@@ -1,0 +1,81 @@
+import type { Pdu, UnsignedPdu } from './event.ts';
+import { isObject, type JsonObject } from './json.ts';
+import type { RoomVersion } from './room-versions.ts';
+
+/**
+ * The redaction algorithm ("Redactions" of room versions 10 and 11; 12 is as 11). What it keeps is what an event's
+ * signature and id cover.
+ */
+
+const keptKeysV11 = [
+  'type',
+  'room_id',
+  'sender',
+  'state_key',
+  'content',
+  'hashes',
+  'signatures',
+  'depth',
+  'prev_events',
+  'auth_events',
+  'origin_server_ts',
+] as const;
+
+const keptKeysV10 = [...keptKeysV11, 'prev_state', 'origin', 'membership'] as const;
+
+const powerLevelKeys = [
+  'ban',
+  'events',
+  'events_default',
+  'kick',
+  'redact',
+  'state_default',
+  'users',
+  'users_default',
+] as const;
+
+export function redact<T extends Pdu | UnsignedPdu>(pdu: T, version: RoomVersion): T {
+  const redacted: JsonObject = {};
+  for (const key of version.updatedRedactionRules ? keptKeysV11 : keptKeysV10) {
+    const value = pdu[key];
+    if (value !== undefined && Object.hasOwn(pdu, key)) redacted[key] = value;
+  }
+  redacted['content'] = redactContent(pdu.type, pdu.content, version);
+  // All keys that T requires are among those kept.
+  return redacted as T;
+}
+
+/** What of an event's content outlives its redaction. */
+export function redactContent(type: string, content: JsonObject, version: RoomVersion): JsonObject {
+  switch (type) {
+    case 'm.room.member': {
+      const kept = pick(content, ['membership', 'join_authorised_via_users_server']);
+      const invite = content['third_party_invite'];
+      if (version.updatedRedactionRules && isObject(invite) && Object.hasOwn(invite, 'signed')) {
+        kept['third_party_invite'] = pick(invite, ['signed']);
+      }
+      return kept;
+    }
+    case 'm.room.create':
+      return version.updatedRedactionRules ? content : pick(content, ['creator']);
+    case 'm.room.join_rules':
+      return pick(content, ['join_rule', 'allow']);
+    case 'm.room.power_levels':
+      return pick(content, version.updatedRedactionRules ? [...powerLevelKeys, 'invite'] : powerLevelKeys);
+    case 'm.room.history_visibility':
+      return pick(content, ['history_visibility']);
+    case 'm.room.redaction':
+      return version.updatedRedactionRules ? pick(content, ['redacts']) : {};
+    default:
+      return {};
+  }
+}
+
+function pick(object: JsonObject, keys: readonly string[]): JsonObject {
+  const picked: JsonObject = {};
+  for (const key of keys) {
+    const value = object[key];
+    if (value !== undefined && Object.hasOwn(object, key)) picked[key] = value;
+  }
+  return picked;
+}

@@ -1,0 +1,153 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import nacl from 'tweetnacl';
+import { decodeBase64, encodeBase64, encodeBase64Url } from './base64.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { isReducedScalar, isValidPoint } from './ed25519-encoding.ts';
+import type { Pdu, UnsignedPdu } from './event.ts';
+import { sha256, without } from './hashing.ts';
+import { isObject, type JsonObject } from './json.ts';
+import { redact } from './redaction.ts';
+import type { RoomVersion } from './room-versions.ts';
+import type { Random } from './runtime.ts';
+
+/** Signing of JSON (appendices) and of events (Server-Server API), with Ed25519 on `node:crypto`. */
+
+export interface SigningKey {
+  /** `ed25519:` and the version. */
+  readonly keyId: string;
+  /** Unpadded Base64. */
+  readonly publicKey: string;
+  /** 32 bytes: the private key. */
+  readonly seed: Uint8Array;
+  sign(message: Uint8Array): Buffer;
+}
+
+// RFC 8410: the fixed DER in front of a raw Ed25519 private and public key.
+const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+const publicKeyPrefix = Buffer.from('302a300506032b6570032100', 'hex');
+
+export function signingKeyFromSeed(keyId: string, seed: Uint8Array): SigningKey {
+  const pair = nacl.sign.keyPair.fromSeed(seed);
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([privateKeyPrefix, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  return {
+    keyId,
+    publicKey: encodeBase64(pair.publicKey),
+    seed,
+    sign: (message) => sign(null, message, privateKey),
+  };
+}
+
+export function generateSigningKey(keyId: string, random: Random): SigningKey {
+  return signingKeyFromSeed(keyId, random.bytes(nacl.sign.seedLength));
+}
+
+const publicKeys = new Map<string, KeyObject | undefined>();
+const maxPublicKeys = 4_096;
+
+/** A key as OpenSSL wants it, or undefined if it is no proper point. Keeps the latest: parsing costs as verifying. */
+function publicKeyObject(publicKey: string | Uint8Array): KeyObject | undefined {
+  const name = typeof publicKey === 'string' ? publicKey : encodeBase64(publicKey);
+  if (publicKeys.has(name)) return publicKeys.get(name);
+  const bytes = typeof publicKey === 'string' ? decodeBase64(publicKey) : publicKey;
+  let key: KeyObject | undefined;
+  if (bytes !== undefined && bytes.length === 32 && isValidPoint(bytes)) {
+    key = createPublicKey({ key: Buffer.concat([publicKeyPrefix, bytes]), format: 'der', type: 'spki' });
+  }
+  if (publicKeys.size >= maxPublicKeys) {
+    const oldest = publicKeys.keys().next().value;
+    if (oldest !== undefined) publicKeys.delete(oldest);
+  }
+  publicKeys.set(name, key);
+  return key;
+}
+
+/**
+ * Verifies strictly: on top of OpenSSL it refuses points of small order and non-canonical encodings, so that no two
+ * servers can disagree about a signature.
+ */
+export function verifyEd25519(
+  publicKey: string | Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (signature.length !== 64) return false;
+  if (!isReducedScalar(signature.subarray(32)) || !isValidPoint(signature.subarray(0, 32))) return false;
+  const key = publicKeyObject(publicKey);
+  return key !== undefined && verify(null, message, key, signature);
+}
+
+/** The signature over a JSON object without its `signatures` and `unsigned`; unpadded Base64. */
+export function jsonSignature(object: JsonObject, key: SigningKey): string {
+  return encodeBase64(key.sign(signedBytes(object)));
+}
+
+/** A copy with our signature beside those that are there. */
+export function signJson<T extends JsonObject>(object: T, serverName: string, key: SigningKey): T {
+  return { ...object, signatures: mergeSignature(object, serverName, key.keyId, jsonSignature(object, key)) };
+}
+
+/** False also where the signature is missing. */
+export function verifyJson(
+  object: JsonObject,
+  serverName: string,
+  keyId: string,
+  publicKey: string | Uint8Array,
+): boolean {
+  const signatures = object['signatures'];
+  if (!isObject(signatures) || !Object.hasOwn(signatures, serverName)) return false;
+  const ofServer = signatures[serverName];
+  if (!isObject(ofServer) || !Object.hasOwn(ofServer, keyId)) return false;
+  const text = ofServer[keyId];
+  const signature = typeof text === 'string' ? decodeBase64(text) : undefined;
+  return signature !== undefined && verifyEd25519(publicKey, signedBytes(object), signature);
+}
+
+/** Hashes and signs a new event, and names it. */
+export function signEvent(
+  pdu: UnsignedPdu,
+  version: RoomVersion,
+  serverName: string,
+  key: SigningKey,
+): { pdu: Pdu; eventId: string } {
+  const hashes = { sha256: encodeBase64(sha256(canonicalJson(pdu))) };
+  // What is signed and what names the event are the same text: the redacted event without its signatures.
+  const text = canonicalJson(redact({ ...pdu, hashes }, version));
+  const signatures = { [serverName]: { [key.keyId]: encodeBase64(key.sign(Buffer.from(text))) } };
+  return { pdu: { ...pdu, hashes, signatures }, eventId: `$${encodeBase64Url(sha256(text))}` };
+}
+
+/** The event with our signature beside those that are there. */
+export function addSignature(pdu: Pdu, version: RoomVersion, serverName: string, key: SigningKey): Pdu {
+  const signature = jsonSignature(redact(pdu, version), key);
+  return { ...pdu, signatures: mergeSignature(pdu, serverName, key.keyId, signature) };
+}
+
+export function verifyEventSignature(
+  pdu: Pdu,
+  version: RoomVersion,
+  serverName: string,
+  keyId: string,
+  publicKey: string | Uint8Array,
+): boolean {
+  return verifyJson(redact(pdu, version), serverName, keyId, publicKey);
+}
+
+function signedBytes(object: JsonObject): Buffer {
+  return Buffer.from(canonicalJson(without(object, ['signatures', 'unsigned'])));
+}
+
+function mergeSignature(
+  object: JsonObject,
+  serverName: string,
+  keyId: string,
+  signature: string,
+): Record<string, Record<string, string>> {
+  // The caller's object has passed as JSON that may carry signatures; their shape is the specification's.
+  const existing = (object['signatures'] ?? {}) as Record<string, Record<string, string>>;
+  const ours = Object.hasOwn(existing, serverName) ? existing[serverName] : {};
+  return { ...existing, [serverName]: { ...ours, [keyId]: signature } };
+}
