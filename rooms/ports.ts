@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
 import type { Pdu } from '../protocol/event.ts';
+import type { Decision } from '../policy/decision.ts';
 
 /**
  * What the room engine needs from the layers above it. They implement these interfaces; `rooms/` never
@@ -92,17 +93,6 @@ export interface KeyRing {
   /** `validUntil` in milliseconds since the epoch: events with a later `origin_server_ts` do not verify. */
   key(serverName: string, keyId: string): { publicKey: string; validUntil?: number | undefined } | undefined;
 }
-
-export interface Violation {
-  readonly code: string;
-  readonly message: string;
-  /** The line of the configuration, or the record, that decided. */
-  readonly rule?: string;
-}
-
-export type Decision =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly violations: readonly Violation[] };
 
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {

@@ -1,0 +1,501 @@
+import { canonicalJson } from '../protocol/canonical-json.ts';
+import { type RoomEvent, type StateKey, stateKeyOf } from '../protocol/event.ts';
+import { serverNameOf } from '../protocol/identifiers.ts';
+import { backfilledPosition, nextPosition, Position } from '../storage/writer.ts';
+import type { Note, Row, WriteOp } from '../storage/writer.ts';
+import type { RoomContext } from './context.ts';
+import { pduText } from './pdu-text.ts';
+import { holdsBack, waitingRedactions } from './redactions.ts';
+import { redact } from '../protocol/redaction.ts';
+import { membershipOf, memberOf, type Room } from './room.ts';
+import { stateDifference, type StateSet } from './state/state-set.ts';
+import type { StoredEvent } from './types.ts';
+
+export const eventFlags = { outlier: 1, rejected: 2, softFailed: 4 } as const;
+
+/** So many rejected or soft-failed ancestors are looked through for extremities that a new event covers. */
+const maxHiddenAncestors = 100;
+
+type Draft = { -readonly [K in keyof StoredEvent]: StoredEvent[K] };
+
+export interface AddOptions {
+  /** The state before the event. */
+  readonly before: StateSet;
+  /** The row that is there already: an outlier that gets its place, a rejected event that is accepted now. */
+  readonly existing?: StoredEvent | undefined;
+  readonly rejectReason?: string | undefined;
+  /** Auth events for want of which it is rejected. */
+  readonly waitingFor?: readonly string[] | undefined;
+  readonly softFailed?: boolean | undefined;
+  readonly txn?: { readonly deviceId: string; readonly txnId: string } | undefined;
+  /** Previous events that we do not hold. */
+  readonly unheld?: readonly string[] | undefined;
+  /** Hand the event to the partners in the room, this one excepted. */
+  readonly relay?: { readonly except?: string } | undefined;
+}
+
+/**
+ * One change of one room: collects everything that goes to disk together and moves the room's view along.
+ * Made, filled and committed inside the room's queue; only the waiting for the commit is outside.
+ */
+export class RoomChange {
+  readonly room: Room;
+  readonly ops: WriteOp[] = [];
+  readonly notes: Note[] = [];
+  readonly #ctx: RoomContext;
+  readonly #positions: { event: Draft; position: Position }[] = [];
+  readonly #touched = new Map<string, StoredEvent>();
+  #roomChanged = false;
+
+  constructor(ctx: RoomContext, room: Room) {
+    this.#ctx = ctx;
+    this.room = room;
+  }
+
+  get context(): RoomContext {
+    return this.#ctx;
+  }
+
+  /** Adds an event at the live end of the room: accepted, soft-failed, or rejected. */
+  async add(event: RoomEvent, options: AddOptions): Promise<StoredEvent> {
+    const { room } = this;
+    const rejected = options.rejectReason !== undefined;
+    const hidden = rejected || options.softFailed === true;
+    const stateKey = event.pdu.state_key;
+    const after =
+      stateKey === undefined || rejected ? options.before : this.#stateAfter(event, options.before);
+    const stored = this.#draft(event, {
+      existing: options.existing,
+      rejectReason: options.rejectReason ?? null,
+      softFailed: options.softFailed ?? false,
+      before: options.before,
+      after,
+      txn: options.txn,
+    });
+    const released = await this.#redact(stored);
+    const held = !hidden && (await holdsBack(this, stored, options.before));
+    const position = hidden || held ? null : nextPosition();
+    this.#write(stored, position, options);
+    for (const redaction of released) this.release(redaction);
+    this.#edges(stored, options.unheld ?? []);
+    if (hidden) {
+      for (const id of options.waitingFor ?? []) room.addWaiting(id, stored.eventId);
+      return stored;
+    }
+    const serversBefore = room.joinedServers();
+    const previous = room.current;
+    await this.#moveTips(stored);
+    const current = await this.#resolveTips();
+    await this.setCurrent(current, position ?? nextPosition(), stored, previous);
+    if (position !== null)
+      this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
+    if (options.relay !== undefined) this.relay(stored, position ?? nextPosition(), serversBefore, options.relay);
+    return stored;
+  }
+
+  /** Stores an event without a place in the room: part of an auth chain, or of a state we were given. */
+  outlier(event: RoomEvent, rejectReason?: string): StoredEvent {
+    const stored = this.#draft(event, { rejectReason: rejectReason ?? null, outlier: true });
+    this.#write(stored, null, {});
+    return stored;
+  }
+
+  /** Adds an event of the past: it has a state, and a place before all we have. */
+  async backfilled(
+    event: RoomEvent,
+    options: {
+      before: StateSet;
+      existing?: StoredEvent | undefined;
+      rejectReason?: string | undefined;
+      unheld: readonly string[];
+    },
+  ): Promise<StoredEvent> {
+    const rejected = options.rejectReason !== undefined;
+    const after =
+      event.pdu.state_key === undefined || rejected
+        ? options.before
+        : this.#stateAfter(event, options.before);
+    const stored = this.#draft(event, {
+      existing: options.existing,
+      rejectReason: options.rejectReason ?? null,
+      before: options.before,
+      after,
+    });
+    const released = await this.#redact(stored);
+    const held = !rejected && (await holdsBack(this, stored, options.before));
+    this.#write(stored, rejected || held ? null : backfilledPosition(), options);
+    for (const redaction of released) this.release(redaction);
+    this.#edges(stored, options.unheld);
+    return stored;
+  }
+
+  /** Makes `current` the room's state and brings member rows and the view into line with it. */
+  async setCurrent(
+    current: StateSet,
+    position: Position,
+    cause: StoredEvent | undefined,
+    previous: StateSet = this.room.current,
+  ): Promise<void> {
+    const { room } = this;
+    this.#roomChanged = true;
+    if (current.group === previous.group) return;
+    room.current = current;
+    const causeKey =
+      cause?.pdu.state_key === undefined ? undefined : stateKeyOf(cause.pdu.type, cause.pdu.state_key);
+    // The usual case: one state event on top of the current state. Anything else is compared in full.
+    if (
+      cause !== undefined &&
+      causeKey !== undefined &&
+      cause.stateGroup === previous.group &&
+      cause.stateGroupAfter === current.group
+    ) {
+      this.#put(causeKey, cause, position, cause);
+      return;
+    }
+    const { changed, removed } = stateDifference(previous.toMap(), current.toMap());
+    const events = await this.#ctx.lookup.many(changed.values(), room);
+    for (const key of removed) this.#remove(key, position);
+    for (const [key, id] of changed) {
+      const event = events.get(id);
+      if (event !== undefined) this.#put(key, event, position, cause);
+    }
+    if (changed.size > 0 || removed.length > 0)
+      this.notes.push({ stream: 'events', key: room.roomId, position });
+  }
+
+  /** Outbox rows for the partners that were in the room before the event or are in it after. */
+  relay(
+    event: StoredEvent,
+    position: Position,
+    serversBefore: ReadonlySet<string>,
+    options: { readonly except?: string },
+  ): void {
+    const rows: Row[] = [];
+    for (const server of new Set([...serversBefore, ...this.room.joinedServers()])) {
+      if (server === this.#ctx.serverName || server === options.except) continue;
+      if (!this.#ctx.border.mayTalkTo(server)) continue;
+      rows.push({
+        destination: server,
+        lane: 'pdu',
+        position,
+        event_id: event.eventId,
+        edu: null,
+        dedup_key: null,
+      });
+      this.notes.push({ stream: 'outbox', key: server, position });
+    }
+    if (rows.length > 0) this.ops.push({ kind: 'insert', table: 'outbox', rows });
+  }
+
+  /** Replaces a stored event by its redacted form, in the database and in memory. */
+  replace(event: StoredEvent): void {
+    const { room } = this;
+    this.ops.push({
+      kind: 'update',
+      table: 'events',
+      set: { redacted_by: event.redactedBy, json: pduText(event.pdu) },
+      where: { event_nid: event.nid },
+    });
+    room.pendingEvents.set(event.eventId, event);
+    this.#touched.set(event.eventId, event);
+    if (event.pdu.state_key === undefined) return;
+    const key = stateKeyOf(event.pdu.type, event.pdu.state_key);
+    if (room.current.get(key) === event.eventId) room.putState(key, event);
+  }
+
+  /** Gives a held redaction its place in the timeline. */
+  release(redaction: StoredEvent): void {
+    const position = nextPosition();
+    this.ops.push({
+      kind: 'update',
+      table: 'events',
+      set: { stream_pos: position },
+      where: { event_nid: redaction.nid },
+    });
+    const stored: Draft = { ...redaction, streamPos: undefined };
+    this.room.pendingEvents.set(stored.eventId, stored);
+    this.#touched.set(stored.eventId, stored);
+    this.#positions.push({ event: stored, position });
+    this.notes.push({ stream: 'events', key: this.room.roomId, position, payload: stored });
+  }
+
+  /**
+   * Hands the change to the writer. The view has moved already; if the write fails the view is thrown away
+   * and the returned promise rejects (`RoomConflict`: try again with the view as it is on disk).
+   */
+  commit(label: string, also: readonly WriteOp[] = [], options: { isNew?: boolean } = {}): Promise<void> {
+    const { room } = this;
+    const ctx = this.#ctx;
+    const sets = room.unwrittenSets;
+    room.unwrittenSets = [];
+    room.changing = false;
+    const ops: WriteOp[] = [];
+    if (options.isNew === true) ops.push(ctx.store.newRoomOp(room, ctx.clock.now()));
+    ops.push(...ctx.store.stateGroupOps(room.roomNid, sets), ...this.ops);
+    if (this.#roomChanged && options.isNew !== true) ops.push(ctx.store.roomOp(room));
+    ops.push(...also);
+    const guard = { roomNid: room.roomNid, expectedRevision: room.revision };
+    if (options.isNew !== true) room.revision += 1;
+    const write = ctx.db.writer
+      .submit({ label, ops, notes: this.notes, ...(options.isNew === true ? {} : { room: guard }) })
+      .then(
+        (committed) => {
+          for (const { event, position } of this.#positions) {
+            event.streamPos = committed.positionOf(position);
+            const newer = room.pendingEvents.get(event.eventId) as Draft | undefined;
+            if (newer !== undefined && newer.streamPos === undefined) newer.streamPos = event.streamPos;
+          }
+          for (const { set } of sets) room.pendingSets.delete(set.group);
+          for (const [id, event] of this.#touched) {
+            ctx.lookup.stored(event);
+            if (room.pendingEvents.get(id) === event) room.pendingEvents.delete(id);
+          }
+        },
+        (error: unknown) => {
+          ctx.rooms.invalidate(room);
+          throw error;
+        },
+      );
+    room.writes.add(write);
+    const done = (): void => {
+      room.writes.delete(write);
+    };
+    write.then(done, done);
+    return write;
+  }
+
+  /** Applies the redactions that came before the event, and gives those that may now be shown. */
+  async #redact(stored: Draft): Promise<StoredEvent[]> {
+    if (!this.room.heldRedactions.has(stored.eventId)) return [];
+    const redactions = await waitingRedactions(this.#ctx, this.room, stored);
+    const first = redactions[0];
+    if (first !== undefined) {
+      stored.pdu = redact(stored.pdu, this.room.version);
+      stored.redactedBy = first.eventId;
+    }
+    return redactions;
+  }
+
+  #stateAfter(event: RoomEvent, before: StateSet): StateSet {
+    const key = stateKeyOf(event.pdu.type, event.pdu.state_key ?? '');
+    return this.#ctx.sets.derive(this.room, before, new Map([[key, event.eventId]]));
+  }
+
+  #draft(
+    event: RoomEvent,
+    place: {
+      existing?: StoredEvent | undefined;
+      rejectReason: string | null;
+      softFailed?: boolean;
+      outlier?: boolean;
+      before?: StateSet;
+      after?: StateSet;
+      txn?: { readonly deviceId: string; readonly txnId: string } | undefined;
+    },
+  ): Draft {
+    this.room.changing = true;
+    const stored: Draft = {
+      eventId: event.eventId,
+      roomId: this.room.roomId,
+      pdu: place.existing?.redactedBy ? place.existing.pdu : event.pdu,
+      rejected: place.rejectReason !== null,
+      nid: place.existing?.nid ?? this.#ctx.store.nextEvent(),
+      roomNid: this.room.roomNid,
+      streamPos: null,
+      outlier: place.outlier ?? false,
+      softFailed: place.softFailed ?? false,
+      rejectReason: place.rejectReason,
+      redactedBy: place.existing?.redactedBy ?? null,
+      stateGroup: place.before?.group ?? null,
+      stateGroupAfter: place.after?.group ?? null,
+      receivedTs: place.existing?.receivedTs ?? this.#ctx.clock.now(),
+      txn: place.txn ?? null,
+    };
+    this.room.pendingEvents.set(stored.eventId, stored);
+    this.#touched.set(stored.eventId, stored);
+    return stored;
+  }
+
+  #write(
+    stored: Draft,
+    position: Position | null,
+    options: { existing?: StoredEvent | undefined; waitingFor?: readonly string[] | undefined },
+  ): void {
+    const { pdu } = stored;
+    const place: Row = {
+      stream_pos: position,
+      flags:
+        (stored.outlier ? eventFlags.outlier : 0) |
+        (stored.rejected ? eventFlags.rejected : 0) |
+        (stored.softFailed ? eventFlags.softFailed : 0),
+      reject_reason: stored.rejectReason,
+      redacted_by: stored.redactedBy,
+      state_group: stored.stateGroup,
+      state_group_after: stored.stateGroupAfter,
+      internal: internalText(stored, options.waitingFor),
+    };
+    if (position !== null) {
+      stored.streamPos = undefined;
+      this.#positions.push({ event: stored, position });
+    }
+    if (options.existing !== undefined) {
+      if (stored.redactedBy !== options.existing.redactedBy) place['json'] = pduText(pdu);
+      this.ops.push({ kind: 'update', table: 'events', set: place, where: { event_nid: stored.nid } });
+      return;
+    }
+    this.ops.push({
+      kind: 'insert',
+      table: 'events',
+      rows: [
+        {
+          event_nid: stored.nid,
+          event_id: stored.eventId,
+          room_nid: stored.roomNid,
+          type: pdu.type,
+          state_key: pdu.state_key ?? null,
+          sender: pdu.sender,
+          depth: pdu.depth,
+          origin_server_ts: pdu.origin_server_ts,
+          received_ts: stored.receivedTs,
+          json: pduText(pdu),
+          ...place,
+        },
+      ],
+    });
+    if (pdu.state_key !== undefined && pdu.auth_events.length > 0)
+      this.ops.push({
+        kind: 'insert',
+        table: 'event_auth',
+        rows: [...new Set(pdu.auth_events)].map((id) => ({ event_nid: stored.nid, auth_event_id: id })),
+      });
+  }
+
+  /** Edges to the previous events, and what that makes of the backward extremities. */
+  #edges(stored: StoredEvent, unheld: readonly string[]): void {
+    const { room } = this;
+    const prev = [...new Set(stored.pdu.prev_events)];
+    if (prev.length > 0)
+      this.ops.push({
+        kind: 'insert',
+        table: 'event_edges',
+        rows: prev.map((id) => ({ event_nid: stored.nid, prev_event_id: id })),
+        orIgnore: true,
+      });
+    if (stored.rejected || stored.softFailed) return;
+    const added = unheld.filter((id) => !room.missing.has(id));
+    for (const id of added) room.missing.add(id);
+    if (added.length > 0)
+      this.ops.push({
+        kind: 'insert',
+        table: 'missing_events',
+        rows: added.map((id) => ({ room_nid: room.roomNid, event_id: id })),
+        orIgnore: true,
+      });
+  }
+
+  /** The event becomes a forward extremity, unless something after it is here already. */
+  async #moveTips(stored: StoredEvent): Promise<void> {
+    const { room } = this;
+    this.#roomChanged = true;
+    let covered: string[] = stored.pdu.prev_events;
+    const seen = new Set<string>();
+    // An event that refers to a rejected or soft-failed one also comes after what that one refers to.
+    while (covered.length > 0 && seen.size < maxHiddenAncestors) {
+      const next: string[] = [];
+      for (const id of covered) {
+        if (room.tips.delete(id) || seen.has(id)) continue;
+        seen.add(id);
+        const event = this.#ctx.lookup.peek(id, room);
+        if (event !== undefined && (event.rejected || event.softFailed)) next.push(...event.pdu.prev_events);
+      }
+      covered = next;
+    }
+    if (room.missing.delete(stored.eventId)) {
+      this.foundMissing(stored.eventId);
+      if (room.tips.size > 0) return;
+    }
+    room.tips.set(stored.eventId, stored);
+  }
+
+  /** A backward extremity is no longer one. */
+  foundMissing(eventId: string): void {
+    this.room.missing.delete(eventId);
+    this.ops.push({
+      kind: 'delete',
+      table: 'missing_events',
+      where: { room_nid: this.room.roomNid, event_id: eventId },
+    });
+  }
+
+  async #resolveTips(): Promise<StateSet> {
+    const groups = [...this.room.tips.values()].map((tip) => tip.stateGroupAfter);
+    const sets: StateSet[] = [];
+    for (const group of new Set(groups)) {
+      if (group !== null) sets.push(await this.#ctx.sets.get(group, this.room));
+    }
+    return this.#ctx.sets.resolve(this.room, sets);
+  }
+
+  #put(key: StateKey, event: StoredEvent, position: Position, cause: StoredEvent | undefined): void {
+    const { room } = this;
+    const before = memberOf(event) === undefined ? undefined : room.get('m.room.member', event.pdu.state_key ?? '');
+    room.putState(key, event);
+    const userId = memberOf(event);
+    if (userId === undefined) return;
+    const membership = membershipOf(event);
+    const own = serverNameOf(userId) === this.#ctx.serverName;
+    const name = event.pdu.content['displayname'];
+    this.ops.push({
+      kind: 'upsert',
+      table: 'memberships',
+      key: ['room_nid', 'user_id'],
+      rows: [
+        {
+          room_nid: room.roomNid,
+          user_id: userId,
+          membership,
+          event_id: event.eventId,
+          sender: event.pdu.sender,
+          stream_pos: position,
+          is_local: own ? 1 : 0,
+          display_name: typeof name === 'string' ? name : null,
+          forgotten: 0,
+        },
+      ],
+    });
+    if (own && (cause === event || membershipOf(before) !== membership))
+      this.notes.push({
+        stream: 'memberships',
+        key: userId,
+        position,
+        payload: { roomId: room.roomId, membership },
+      });
+  }
+
+  #remove(key: StateKey, position: Position): void {
+    const { room } = this;
+    const old = room.state.get(key);
+    room.putState(key, undefined);
+    const userId = old === undefined ? undefined : memberOf(old);
+    if (userId === undefined) return;
+    this.ops.push({
+      kind: 'delete',
+      table: 'memberships',
+      where: { room_nid: room.roomNid, user_id: userId },
+    });
+    if (serverNameOf(userId) === this.#ctx.serverName)
+      this.notes.push({
+        stream: 'memberships',
+        key: userId,
+        position,
+        payload: { roomId: room.roomId, membership: 'leave' },
+      });
+  }
+}
+
+function internalText(stored: StoredEvent, waitingFor: readonly string[] | undefined): string | null {
+  if (stored.txn !== null)
+    return canonicalJson({ device_id: stored.txn.deviceId, txn_id: stored.txn.txnId });
+  if (waitingFor !== undefined && waitingFor.length > 0) return canonicalJson({ waiting_for: [...waitingFor] });
+  return null;
+}

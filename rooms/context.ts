@@ -1,0 +1,55 @@
+import type { Logger } from 'pino';
+import type { Pdu } from '../protocol/event.ts';
+import type { RoomVersionId } from '../protocol/room-versions.ts';
+import type { RoomVersion } from '../protocol/room-versions.ts';
+import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
+import type { SigningKey } from '../protocol/signing.ts';
+import type { Database } from '../storage/database.ts';
+import { EventLookup } from './event-lookup.ts';
+import type { Border, KeyRing, RemoteRooms } from './ports.ts';
+import { signatureOf } from './receive/02-signatures.ts';
+import { RoomRegistry } from './room-registry.ts';
+import { StateSets } from './state/state-sets.ts';
+import { RoomStore } from './store.ts';
+
+/** What a room engine is made of; `server/` puts it together. */
+export interface RoomEngineDeps {
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  readonly db: Database;
+  readonly remote: RemoteRooms;
+  readonly keys: KeyRing;
+  readonly border: Border;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly defaultRoomVersion: RoomVersionId;
+  readonly failPoint?: FailPoint | undefined;
+  /** How much is kept in memory; the defaults suit a server of some thousand people. */
+  readonly limits?: { readonly rooms?: number; readonly events?: number; readonly stateEntries?: number };
+}
+
+/** What the parts of the engine share. */
+export interface RoomContext extends RoomEngineDeps {
+  readonly store: RoomStore;
+  readonly lookup: EventLookup;
+  readonly sets: StateSets;
+  readonly rooms: RoomRegistry;
+}
+
+export function makeContext(deps: RoomEngineDeps): RoomContext {
+  const store = new RoomStore(deps.db);
+  const lookup = new EventLookup(store, deps.limits?.events ?? 20_000);
+  const sets = new StateSets(store, lookup, deps.limits?.stateEntries ?? 300_000);
+  const rooms = new RoomRegistry(deps.serverName, store, lookup, sets, deps.limits?.rooms ?? 500);
+  return { ...deps, store, lookup, sets, rooms };
+}
+
+/** For the auth rules: who else signed the event (restricted joins name an authorising server). */
+export function signers(
+  ctx: RoomContext,
+  pdu: Pdu,
+  version: RoomVersion,
+): { isSignedBy(serverName: string): boolean } {
+  return { isSignedBy: (serverName) => signatureOf(pdu, serverName, version, ctx.keys) === 'valid' };
+}

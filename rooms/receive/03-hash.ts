@@ -1,0 +1,17 @@
+import type { Pdu } from '../../protocol/event.ts';
+import { decodeBase64 } from '../../protocol/base64.ts';
+import { contentHash } from '../../protocol/hashing.ts';
+import { redact } from '../../protocol/redaction.ts';
+import type { RoomVersion } from '../../protocol/room-versions.ts';
+
+/**
+ * Step 3: does the content match its hash? If not we were given a redacted copy, or an altered one: in both
+ * cases only what the redaction algorithm keeps is authentic, and the event goes on in that form.
+ */
+export function checkHash(pdu: Pdu, version: RoomVersion): { pdu: Pdu; wasRedacted: boolean } {
+  const claimed = decodeBase64(pdu.hashes.sha256);
+  const actual = decodeBase64(contentHash(pdu));
+  if (claimed !== undefined && actual !== undefined && claimed.equals(actual))
+    return { pdu, wasRedacted: false };
+  return { pdu: redact(pdu, version), wasRedacted: true };
+}

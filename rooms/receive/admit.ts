@@ -1,0 +1,110 @@
+import type { RoomEvent } from '../../protocol/event.ts';
+import type { WriteOp } from '../../storage/writer.ts';
+import { RoomChange } from '../change.ts';
+import type { RoomContext } from '../context.ts';
+import type { Room } from '../room.ts';
+import type { StateSet } from '../state/state-set.ts';
+import type { ReceiveOutcome, StoredEvent } from '../types.ts';
+import { checkByAuthEvents, impliedCreate } from './04-auth-events.ts';
+import { checkByStateBefore, stateBefore } from './05-state-before.ts';
+import { checkByCurrentState } from './06-current-state.ts';
+
+export interface AdmitOptions {
+  /** The state before the event as a partner told it, where previous events are missing. */
+  readonly given?: StateSet | undefined;
+  readonly also?: readonly WriteOp[] | undefined;
+  /** Hand the event on to the other partners in the room: we are its resident server (joins, leaves). */
+  readonly relay?: { readonly except?: string } | undefined;
+}
+
+export type Admission =
+  | { kind: 'decided'; outcome: ReceiveOutcome; written: Promise<void>; stored?: StoredEvent }
+  /** It is being written at this moment by somebody else. */
+  | { kind: 'in-flight' }
+  /** Previous events are missing and no state was given. */
+  | { kind: 'gap'; missing: string[] };
+
+/**
+ * Steps 4 to 6 and the storing of an event whose signature and hash were checked. Must run in the room's
+ * queue.
+ */
+export async function admit(
+  ctx: RoomContext,
+  room: Room,
+  event: RoomEvent,
+  options: AdmitOptions = {},
+): Promise<Admission> {
+  const existing = await ctx.lookup.one(event.eventId, room);
+  if (existing !== undefined && !existing.outlier) {
+    if (room.pendingEvents.has(event.eventId)) return { kind: 'in-flight' };
+    return {
+      kind: 'decided',
+      outcome: { kind: 'duplicate', eventId: event.eventId },
+      written: writeAlso(ctx, options.also),
+      stored: existing,
+    };
+  }
+  const prevIds = new Set(event.pdu.prev_events);
+  const prev = await ctx.lookup.many(prevIds, room);
+  const unheld = [...prevIds].filter((id) => {
+    const found = prev.get(id);
+    return found === undefined || found.stateGroupAfter === null || found.roomId !== room.roomId;
+  });
+  if (unheld.length > 0 && options.given === undefined) return { kind: 'gap', missing: unheld };
+  const before = await stateBefore(
+    ctx,
+    room,
+    [...prev.values()].filter((found) => found.roomId === room.roomId),
+    options.given,
+  );
+  if (before === undefined) return { kind: 'gap', missing: unheld };
+  const verdict = await judge(ctx, room, event, before);
+  const change = new RoomChange(ctx, room);
+  const stored = await change.add(event, {
+    before,
+    existing,
+    unheld,
+    relay: verdict.kind === 'accepted' ? options.relay : undefined,
+    rejectReason: verdict.kind === 'rejected' ? verdict.reason : undefined,
+    waitingFor: verdict.kind === 'rejected' ? verdict.waitingFor : undefined,
+    softFailed: verdict.kind === 'soft-failed',
+  });
+  const written = change.commit('received event', options.also);
+  return {
+    kind: 'decided',
+    outcome: {
+      kind: verdict.kind,
+      eventId: event.eventId,
+      ...(verdict.kind === 'accepted' ? {} : { reason: verdict.reason }),
+    },
+    written,
+    stored,
+  };
+}
+
+export type Judgement =
+  | { kind: 'accepted' }
+  | { kind: 'soft-failed'; reason: string }
+  | { kind: 'rejected'; reason: string; waitingFor: string[] };
+
+/** The three auth checks in their order. */
+export async function judge(
+  ctx: RoomContext,
+  room: Room,
+  event: RoomEvent,
+  before: StateSet,
+): Promise<Judgement> {
+  const authEvents = await ctx.lookup.many(event.pdu.auth_events, room);
+  const step4 = checkByAuthEvents(ctx, room.version, event, authEvents, impliedCreate(room));
+  if (!step4.ok) return { kind: 'rejected', reason: step4.reason, waitingFor: step4.waitingFor };
+  const step5 = await checkByStateBefore(ctx, room, event, before);
+  if (!step5.ok) return { kind: 'rejected', reason: step5.reason, waitingFor: [] };
+  const step6 = await checkByCurrentState(ctx, room, event, before);
+  return step6.ok ? { kind: 'accepted' } : { kind: 'soft-failed', reason: step6.reason };
+}
+
+/** Writes what had to go with an event that itself changes nothing. */
+export async function writeAlso(ctx: RoomContext, also: readonly WriteOp[] | undefined): Promise<void> {
+  if (also === undefined || also.length === 0) return;
+  await ctx.db.writer.submit({ label: 'received nothing new', ops: [...also] });
+}

@@ -1,0 +1,38 @@
+import type { RoomContext } from '../context.ts';
+import { TryAgain } from '../errors.ts';
+import { RemoteError } from '../ports.ts';
+import type { Room } from '../room.ts';
+
+/** So many partners are asked before an event is put off. */
+const maxServers = 4;
+
+/** Partners that should know the room: the one that sent us there first, then others with a joined member. */
+export function serversToAsk(ctx: RoomContext, room: Room | undefined, first?: string): string[] {
+  const servers = new Set<string>(first === undefined || first === ctx.serverName ? [] : [first]);
+  for (const server of room?.joinedServers() ?? []) servers.add(server);
+  servers.delete(ctx.serverName);
+  return [...servers].filter((server) => ctx.border.mayTalkTo(server)).slice(0, maxServers);
+}
+
+/**
+ * Asks one partner after the other until one gives an answer that `accept` can use. Undefined: all refused
+ * or had nothing usable. Throws `TryAgain` if none did and one could not be reached.
+ */
+export async function askPartners<A, T>(
+  servers: readonly string[],
+  ask: (server: string) => Promise<A>,
+  accept: (answer: A, server: string) => T | undefined | Promise<T | undefined>,
+): Promise<T | undefined> {
+  let unreachable: unknown;
+  for (const server of servers) {
+    try {
+      const accepted = await accept(await ask(server), server);
+      if (accepted !== undefined) return accepted;
+    } catch (error) {
+      if (!(error instanceof RemoteError)) throw error;
+      if (error.kind === 'unreachable') unreachable = error;
+    }
+  }
+  if (unreachable !== undefined) throw new TryAgain('No partner that could help was reached', unreachable);
+  return undefined;
+}

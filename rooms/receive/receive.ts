@@ -1,0 +1,154 @@
+import type { RoomEvent } from '../../protocol/event.ts';
+import { isObject, type JsonValue } from '../../protocol/json.ts';
+import { RoomConflict, type WriteOp } from '../../storage/writer.ts';
+import type { RoomContext } from '../context.ts';
+import { TryAgain } from '../errors.ts';
+import { KeyedQueues } from '../queue.ts';
+import { type Room } from '../room.ts';
+import type { ReceiveOutcome } from '../types.ts';
+import { type Admission, admit, type AdmitOptions, writeAlso } from './admit.ts';
+import { fetchMissingAuth, missingAuth } from './missing-auth.ts';
+import { fetchMissingPrev } from './missing-prev.ts';
+import { fetchStateBefore } from './state-at.ts';
+import { reconsider } from './unreject.ts';
+import { receiveForUnheldRoom } from './unheld-room.ts';
+import { checkWire } from './wire.ts';
+
+const maxAttempts = 8;
+
+export interface ReceiveOptions {
+  /** Anything else than an event of this room is dropped. */
+  readonly roomId?: string | undefined;
+  /** Committed with the event, whatever becomes of it: for instance the deletion of its staged copy. */
+  readonly alsoWrite?: readonly WriteOp[] | undefined;
+}
+
+/**
+ * Receives events of other servers: the checks of "Checks performed on receipt of a PDU" in their order.
+ * What one server sends for one room is taken in the order in which it came; a gap that has to be healed
+ * over the network keeps only what came behind it waiting, not the room.
+ */
+export class Receiver {
+  readonly #ctx: RoomContext;
+  readonly #lanes = new KeyedQueues();
+
+  constructor(ctx: RoomContext) {
+    this.#ctx = ctx;
+  }
+
+  /** Throws only for reasons that pass (`TryAgain`, storage errors). */
+  async receive(origin: string, pdu: JsonValue, options: ReceiveOptions = {}): Promise<ReceiveOutcome> {
+    const ctx = this.#ctx;
+    const roomId = isObject(pdu) ? pdu['room_id'] : undefined;
+    if (typeof roomId !== 'string') return this.#drop('format: not an event with a room_id', options);
+    if (options.roomId !== undefined && roomId !== options.roomId)
+      return this.#drop('format: an event of another room', options);
+    const room = ctx.rooms.peek(roomId) ?? (await ctx.rooms.get(roomId));
+    if (room === undefined) return receiveForUnheldRoom(ctx, origin, roomId, pdu, options.alsoWrite);
+    const wire = checkWire(pdu, room.version, ctx.keys);
+    if (!wire.ok) return this.#drop(wire.reason, options);
+    if (wire.event.roomId !== roomId) return this.#drop('format: an event of another room', options);
+    if (!room.allowsServer(origin)) return this.#drop(`server ACL: ${origin} is denied`, options, wire.event);
+    const taken = await this.#lanes.run(`${roomId} ${origin}`, () =>
+      this.#take(origin, room.roomId, wire.event, { also: options.alsoWrite }),
+    );
+    return this.#finish(taken, () => this.receive(origin, pdu, options));
+  }
+
+  /** Steps 4 to 6 for an event that has passed the first three: joins and leaves that come by a handshake. */
+  async receiveChecked(
+    origin: string,
+    event: RoomEvent,
+    options: AdmitOptions,
+  ): Promise<ReceiveOutcome> {
+    const taken = await this.#lanes.run(`${event.roomId} ${origin}`, () =>
+      this.#take(origin, event.roomId, event, options),
+    );
+    return this.#finish(taken, () => this.receiveChecked(origin, event, options));
+  }
+
+  /** Fills what is missing before the event, and admits it. Waits for the network, not for the disk. */
+  async #take(origin: string, roomId: string, event: RoomEvent, options: AdmitOptions): Promise<Admission> {
+    const ctx = this.#ctx;
+    const held = ctx.rooms.peek(roomId) ?? (await ctx.rooms.get(roomId));
+    if (held === undefined) throw new TryAgain('The room is gone');
+    if ((await missingAuth(ctx, held, event)).length > 0 && !(await this.#isKnown(held, event)))
+      await fetchMissingAuth(ctx, held, origin, event);
+    const first = await this.#admit(roomId, event, options);
+    if (first.kind !== 'gap') return first;
+    const room = (await ctx.rooms.get(roomId)) ?? held;
+    for (const earlier of await fetchMissingPrev(ctx, room, origin, event))
+      await this.#takeEarlier(origin, room, earlier);
+    return this.#admitAtGap(origin, room, event, options);
+  }
+
+  async #isKnown(room: Room, event: RoomEvent): Promise<boolean> {
+    const known = await this.#ctx.lookup.one(event.eventId, room);
+    return known !== undefined && !known.outlier;
+  }
+
+  /** One of the events that a gap held. What is wrong with it must not keep the others back. */
+  async #takeEarlier(origin: string, room: Room, event: RoomEvent): Promise<void> {
+    await fetchMissingAuth(this.#ctx, room, origin, event);
+    const admission = await this.#admitAtGap(origin, room, event, {});
+    if (admission.kind === 'decided')
+      admission.written.catch((error: unknown) =>
+        this.#ctx.log.warn({ err: error, eventId: event.eventId }, 'missing event not stored'),
+      );
+  }
+
+  async #admitAtGap(
+    origin: string,
+    room: Room,
+    event: RoomEvent,
+    options: AdmitOptions,
+  ): Promise<Admission> {
+    const admission = await this.#admit(room.roomId, event, options);
+    if (admission.kind !== 'gap') return admission;
+    const ctx = this.#ctx;
+    const state = await fetchStateBefore(ctx, room, origin, event.eventId);
+    return ctx.rooms.exclusive(room.roomId, async (current) => {
+      if (current === undefined) throw new TryAgain('The room is gone');
+      const given = ctx.sets.create(current, state, current.current);
+      return this.#settle(current, await admit(ctx, current, event, { ...options, given }));
+    });
+  }
+
+  #admit(roomId: string, event: RoomEvent, options: AdmitOptions): Promise<Admission> {
+    const ctx = this.#ctx;
+    return ctx.rooms.exclusive(roomId, async (room) => {
+      if (room === undefined) throw new TryAgain('The room is gone');
+      return this.#settle(room, await admit(ctx, room, event, options));
+    });
+  }
+
+  /** Still in the queue: events that waited for this one are judged again. */
+  async #settle(room: Room, admission: Admission): Promise<Admission> {
+    if (admission.kind !== 'decided') return admission;
+    admission.written.catch(() => undefined);
+    if (admission.stored !== undefined && room.waiting.size > 0)
+      await reconsider(this.#ctx, room, admission.stored);
+    return admission;
+  }
+
+  async #finish(taken: Admission, again: () => Promise<ReceiveOutcome>, count = 1): Promise<ReceiveOutcome> {
+    if (taken.kind === 'gap') throw new TryAgain('Previous events are missing');
+    if (taken.kind === 'in-flight') {
+      // Somebody else is writing it: it is a duplicate once it is on disk, and new again if that fails.
+      await this.#ctx.db.writer.idle();
+      return again();
+    }
+    try {
+      await taken.written;
+      return taken.outcome;
+    } catch (error) {
+      if (error instanceof RoomConflict && count < maxAttempts) return again();
+      throw error;
+    }
+  }
+
+  async #drop(reason: string, options: ReceiveOptions, event?: RoomEvent): Promise<ReceiveOutcome> {
+    await writeAlso(this.#ctx, options.alsoWrite);
+    return { kind: 'dropped', reason, ...(event === undefined ? {} : { eventId: event.eventId }) };
+  }
+}

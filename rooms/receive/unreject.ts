@@ -1,0 +1,46 @@
+import { RoomChange } from '../change.ts';
+import type { RoomContext } from '../context.ts';
+import type { Room } from '../room.ts';
+import type { StoredEvent } from '../types.ts';
+import { judge } from './admit.ts';
+
+/** One arrival sets off no more re-judgements than this. */
+const maxReconsidered = 200;
+
+/**
+ * Judges events again that were rejected because this one was missing or rejected itself. One that passes
+ * now takes its place: it becomes a forward extremity even if others refer to it already, so that what it
+ * changes enters the current state by resolution. Must run in the room's queue.
+ */
+export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEvent): Promise<void> {
+  const arrivals = [arrived];
+  for (let count = 0; arrivals.length > 0 && count < maxReconsidered; ) {
+    const event = arrivals.shift();
+    if (event === undefined || event.rejected) continue;
+    const ids = room.waiting.get(event.eventId);
+    if (ids === undefined) continue;
+    room.waiting.delete(event.eventId);
+    const waiting = await ctx.lookup.many(ids, room);
+    for (const candidate of waiting.values()) {
+      count += 1;
+      if (!candidate.rejected || candidate.outlier || candidate.stateGroup === null) continue;
+      const before = await ctx.sets.get(candidate.stateGroup, room);
+      const fresh = { ...candidate, rejected: false };
+      const verdict = await judge(ctx, room, fresh, before);
+      if (verdict.kind === 'rejected') {
+        for (const id of verdict.waitingFor) room.addWaiting(id, candidate.eventId);
+        continue;
+      }
+      const change = new RoomChange(ctx, room);
+      const accepted = await change.add(fresh, {
+        before,
+        existing: candidate,
+        softFailed: verdict.kind === 'soft-failed',
+      });
+      change.commit('event accepted after all').catch((error: unknown) => {
+        ctx.log.warn({ err: error, eventId: candidate.eventId }, 'late acceptance not stored');
+      });
+      arrivals.push(accepted);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { RoomEvent } from '../protocol/event.ts';
+import { RoomConflict, type WriteOp } from '../storage/writer.ts';
+import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
+import { RoomChange } from './change.ts';
+import type { RoomContext } from './context.ts';
+import { forbidden, notFound } from './errors.ts';
+import { mayRedact } from './redactions.ts';
+import type { Room } from './room.ts';
+import type { ClientTxn, RedactRequest, SendRequest } from './types.ts';
+
+/** A view that another process or a failed write has overtaken is rebuilt so many times. */
+const maxAttempts = 8;
+
+/** What is done inside the room's queue; gives the promise of the commit, which is awaited outside. */
+export type Attempt<T> = (room: Room) => Promise<{ result: T; written: Promise<void> }>;
+
+/**
+ * Runs an attempt in the room's queue until its write set is on disk. If the write fails because the view
+ * was not the room's last state, the view is loaded again and the attempt starts over; any other failure is
+ * the caller's.
+ */
+export async function inRoom<T>(ctx: RoomContext, roomId: string, attempt: Attempt<T>): Promise<T> {
+  for (let count = 1; ; count += 1) {
+    try {
+      const { result, written } = await ctx.rooms.exclusive(roomId, async (room) => {
+        if (room === undefined) throw notFound('Unknown room');
+        const made = await attempt(room);
+        // Whoever awaits it does so outside the queue; until then it must not count as unhandled.
+        made.written.catch(() => undefined);
+        return made;
+      });
+      await written;
+      return result;
+    } catch (error) {
+      if (!(error instanceof RoomConflict) || count >= maxAttempts) throw error;
+    }
+  }
+}
+
+/** Adds an event of ours to the room: builds, checks, moves the view, hands it to the writer. */
+export async function addLocal(
+  ctx: RoomContext,
+  room: Room,
+  request: EventRequest,
+  options: { txn?: ClientTxn | undefined; userId?: string; also?: readonly WriteOp[]; place?: Place } = {},
+): Promise<{ result: RoomEvent; written: Promise<void> }> {
+  const place = options.place ?? (await nextPlace(ctx, room));
+  const event = await buildEvent(ctx, room, place, request);
+  const change = new RoomChange(ctx, room);
+  const { txn } = options;
+  await change.add(event, {
+    before: place.before,
+    relay: {},
+    txn: txn === undefined ? undefined : { deviceId: txn.deviceId, txnId: txn.txnKey },
+  });
+  const also = [...(options.also ?? [])];
+  if (txn !== undefined) also.push(ctx.store.txnOp(request.sender, txn, event.eventId, ctx.clock.now()));
+  return { result: event, written: change.commit('local event', also) };
+}
+
+/**
+ * Makes requests with the same (user, device, transaction id) one: the first runs, the others get its
+ * answer, at the same moment or after a restart.
+ */
+export class TxnGuard {
+  readonly #ctx: RoomContext;
+  readonly #running = new Map<string, Promise<{ eventId: string }>>();
+
+  constructor(ctx: RoomContext) {
+    this.#ctx = ctx;
+  }
+
+  once(
+    userId: string,
+    txn: ClientTxn | undefined,
+    run: () => Promise<{ eventId: string }>,
+  ): Promise<{ eventId: string }> {
+    if (txn === undefined) return run();
+    const key = JSON.stringify([userId, txn.deviceId, txn.txnKey]);
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const result = this.#lookUp(userId, txn, run).finally(() => this.#running.delete(key));
+    this.#running.set(key, result);
+    return result;
+  }
+
+  async #lookUp(
+    userId: string,
+    txn: ClientTxn,
+    run: () => Promise<{ eventId: string }>,
+  ): Promise<{ eventId: string }> {
+    const known = await this.#ctx.store.txn(userId, txn);
+    if (known !== undefined) return { eventId: known };
+    try {
+      return await run();
+    } catch (error) {
+      // Another process may have been first.
+      const other = await this.#ctx.store.txn(userId, txn);
+      if (other !== undefined) return { eventId: other };
+      throw error;
+    }
+  }
+}
+
+/**
+ * Sends a message or state event of a local user. Throws 403 where the auth rules or the user's membership
+ * forbid it, 404 for a room that we do not hold, 413 for an event that is too large.
+ */
+export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise<{ eventId: string }> {
+  const event = await inRoom(ctx, request.roomId, (room) => {
+    requireJoined(room, request.userId);
+    return addLocal(
+      ctx,
+      room,
+      {
+        type: request.type,
+        sender: request.userId,
+        stateKey: request.stateKey,
+        content: request.content,
+        timestamp: request.timestamp,
+      },
+      { txn: request.txn },
+    );
+  });
+  return { eventId: event.eventId };
+}
+
+/** Redacts an event. Throws 404 if the room does not hold it, 403 without the redact level. */
+export async function redactEvent(ctx: RoomContext, request: RedactRequest): Promise<{ eventId: string }> {
+  const event = await inRoom(ctx, request.roomId, async (room) => {
+    requireJoined(room, request.userId);
+    const target = await ctx.lookup.one(request.eventId, room);
+    if (target === undefined || target.roomId !== room.roomId) throw notFound('Unknown event');
+    const place = await nextPlace(ctx, room);
+    const inContent = room.version.updatedRedactionRules;
+    const content = {
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
+      ...(inContent ? { redacts: request.eventId } : {}),
+    };
+    if (!(await mayRedact(ctx, room, request.userId, place.before, target)))
+      throw forbidden('You may not redact this event');
+    return addLocal(
+      ctx,
+      room,
+      {
+        type: 'm.room.redaction',
+        sender: request.userId,
+        content,
+        redacts: inContent ? undefined : request.eventId,
+      },
+      { txn: request.txn, place },
+    );
+  });
+  return { eventId: event.eventId };
+}
+
+export function requireJoined(room: Room, userId: string): void {
+  if (room.membership(userId) !== 'join') throw forbidden('You are not joined to this room');
+}

@@ -1,0 +1,71 @@
+import { type RoomEvent, type StateKey, type StateMap, stateKeyOf } from '../../protocol/event.ts';
+import { resolveState } from '../../protocol/state-resolution/resolve.ts';
+import type { EventLookup } from '../event-lookup.ts';
+import type { Room } from '../room.ts';
+
+/** No room of a company comes near these; they end a walk that somebody made up to keep us busy. */
+const maxAuthChain = 200_000;
+const maxRounds = 64;
+
+/** The ids that the maps do not agree on, and the ids they share. */
+function conflicted(sets: readonly StateMap[]): Set<string> {
+  const ids = new Set<string>();
+  const keys = new Set<StateKey>();
+  for (const set of sets) for (const key of set.keys()) keys.add(key);
+  for (const key of keys) {
+    const first = sets[0]?.get(key);
+    if (sets.every((set) => set.get(key) === first)) continue;
+    for (const set of sets) {
+      const id = set.get(key);
+      if (id !== undefined) ids.add(id);
+    }
+  }
+  return ids;
+}
+
+/** Loads the events and all that authorises them, breadth first, a batch of queries per generation. */
+export async function loadAuthChain(
+  lookup: EventLookup,
+  room: Room | undefined,
+  ids: Iterable<string>,
+  into: Map<string, RoomEvent>,
+): Promise<void> {
+  let wanted = [...new Set(ids)].filter((id) => !into.has(id));
+  while (wanted.length > 0 && into.size < maxAuthChain) {
+    const found = await lookup.many(wanted, room);
+    const next = new Set<string>();
+    for (const event of found.values()) {
+      into.set(event.eventId, event);
+      for (const id of event.pdu.auth_events) if (!into.has(id)) next.add(id);
+    }
+    for (const id of found.keys()) next.delete(id);
+    wanted = [...next];
+  }
+}
+
+/**
+ * Resolves state maps by the room version's algorithm. The algorithm itself is synchronous and asks for
+ * events by id: what it turns out to need beyond the conflicted events' auth chains is loaded, and it runs
+ * again; the same input gives the same result however often it runs.
+ */
+export async function resolve(
+  lookup: EventLookup,
+  room: Room,
+  sets: readonly StateMap[],
+): Promise<StateMap> {
+  const events = new Map<string, RoomEvent>();
+  const absent = new Set<string>();
+  const create = sets[0]?.get(stateKeyOf('m.room.create', ''));
+  await loadAuthChain(lookup, room, create === undefined ? conflicted(sets) : [...conflicted(sets), create], events);
+  for (let round = 0; ; round += 1) {
+    const misses = new Set<string>();
+    const resolved = resolveState(room.version, sets, (id) => {
+      const event = events.get(id);
+      if (event === undefined && !absent.has(id)) misses.add(id);
+      return event;
+    });
+    if (misses.size === 0 || round === maxRounds) return resolved;
+    await loadAuthChain(lookup, room, misses, events);
+    for (const id of misses) if (!events.has(id)) absent.add(id);
+  }
+}
