@@ -111,7 +111,8 @@ export class HandshakeXX {
   /** `ee`, `es`, `se`: the first letter is the initiator's key, the second the responder's. */
   #mix(token: 'ee' | 'es' | 'se'): void {
     const mine = (this.#initiator ? token[0] : token[1]) === 'e' ? this.#ephemeral : this.#static;
-    const theirs = (this.#initiator ? token[1] : token[0]) === 'e' ? this.#remoteEphemeral : this.#remoteStatic;
+    const theirs =
+      (this.#initiator ? token[1] : token[0]) === 'e' ? this.#remoteEphemeral : this.#remoteStatic;
     if (theirs === undefined) throw new Error('The pattern uses a key before it was sent');
     this.#symmetric.mixKey(this.#dh(mine, theirs));
   }

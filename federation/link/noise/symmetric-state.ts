@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { CipherState, type CipherOptions, strictCipher } from './cipher-state.ts';
+import { type CipherOptions, CipherState, strictCipher } from './cipher-state.ts';
 
 const hashLength = 32;
 
