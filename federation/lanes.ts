@@ -3,6 +3,9 @@ import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
 /** What is kept in order by itself: events; messages to devices; signs of life that may overtake. */
 export type Lane = 'pdu' | 'device' | 'ephemeral';
 
+/** Not of Matrix: where an island says how a partner's lanes stand there. */
+export const lanesPath = '/_archipelago/federation/v1/lanes';
+
 export const lanes: readonly Lane[] = ['pdu', 'device', 'ephemeral'];
 
 /** Not a lane with numbers: what is neither stored nor repeated, such as typing. */

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { JsonValue } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Timer } from '../../protocol/runtime.ts';
 import { type Lane, type LaneHeader, type LanePlace, readPlace } from '../lanes.ts';
+import type { PartnerState } from '../partner-state.ts';
 import type { LaneStore, StoredLane } from './lane-store.ts';
 import { judgeStanding } from './standing.ts';
 import { itemLimit, type OutboxItem, type Transaction, transactionId } from './transaction.ts';
@@ -31,6 +32,7 @@ export interface LaneSenderDeps {
   readonly destination: string;
   readonly lane: Lane;
   readonly store: LaneStore;
+  readonly state: PartnerState;
   readonly wire: LaneWire;
   /** The body of a transaction. */
   render(lane: Lane, items: readonly OutboxItem[]): Promise<Buffer>;
@@ -54,8 +56,6 @@ export class LaneSender {
   readonly #deps: LaneSenderDeps;
   readonly #log: Logger;
   #state: StoredLane | undefined;
-  /** Where the rows begin that no transaction holds yet. */
-  #boundPosition = 0;
   #transactions: Transaction[] = [];
   readonly #sending = new Map<Transaction, Promise<void>>();
   #open = false;
@@ -181,7 +181,6 @@ export class LaneSender {
   #take(loaded: StoredLane): void {
     this.#state = loaded;
     this.#transactions = [...loaded.transactions];
-    this.#boundPosition = this.#transactions.at(-1)?.items.at(-1)?.position ?? 0;
   }
 
   /** Groups what waits into a transaction and stores its boundaries; undefined if nothing waits. */
@@ -190,7 +189,7 @@ export class LaneSender {
     const { store, destination, lane } = this.#deps;
     const first = state.given + 1;
     const limit = first <= this.#singleUntil ? 1 : itemLimit(lane);
-    const items = await store.pending(destination, lane, this.#boundPosition, limit);
+    const items = await store.pending(destination, lane, state.boundPosition, limit);
     const end = items.at(-1);
     if (end === undefined) return undefined;
     const last = state.given + items.length;
@@ -201,10 +200,10 @@ export class LaneSender {
       last,
       items,
     };
-    await store.storeBoundaries(destination, lane, { ...state, given: last }, transaction);
+    await store.storeBoundaries(destination, lane, transaction);
     this.#deps.failPoint('boundaries-stored');
     state.given = last;
-    this.#boundPosition = end.position;
+    state.boundPosition = end.position;
     this.#transactions.push(transaction);
     return transaction;
   }
@@ -235,17 +234,24 @@ export class LaneSender {
 
   async #acknowledged(transactions: readonly Transaction[]): Promise<void> {
     const state = await this.#load();
-    const { store, destination, lane, failPoint } = this.#deps;
-    const acked = Math.max(state.acked, ...transactions.map((transaction) => transaction.last));
+    const { store, destination, lane, failPoint, clock } = this.#deps;
+    const end = transactions.at(-1);
+    if (end === undefined) return;
+    const acked = Math.max(state.acked, end.last);
+    const position = end.items.at(-1)?.position ?? 0;
+    const also =
+      lane === 'pdu'
+        ? this.#deps.state.acknowledged({ epoch: state.epoch, sequence: end.last, position }, clock.now())
+        : [];
+    state.acked = acked; // At once: another acknowledgement may be on its way to disk beside this one.
     try {
-      await store.deleteAcknowledged(destination, lane, { ...state, acked }, transactions);
+      await store.deleteAcknowledged(destination, lane, acked, transactions, also);
     } catch (error) {
       // Not on disk here: it is sent again and answered from what the partner stored.
       this.#log.warn({ err: error }, 'an acknowledgement could not be stored');
       this.#pause();
       return;
     }
-    state.acked = Math.max(state.acked, acked);
     this.#transactions = this.#transactions.filter((transaction) => !transactions.includes(transaction));
     this.#delayMs = 0;
     this.#refusals = 0;
@@ -278,11 +284,12 @@ export class LaneSender {
     const state = await this.#load();
     const { store, destination, lane } = this.#deps;
     const [only, ...more] = transaction.items;
+    const before = (only?.position ?? 1) - 1;
     const dead = only !== undefined && more.length === 0 ? [only] : [];
     if (dead.length > 0)
       this.#log.error({ items: dead.map(itemName) }, 'an outbox row is dead: the partner refuses it for good');
     // The numbers from here on were never taken by the partner: they are given again, with other ids.
-    const after = { ...state, given: transaction.first - 1 };
+    const after = { ...state, given: transaction.first - 1, boundPosition: before };
     await store.withdraw(destination, lane, after, this.#transactions, dead);
     this.#singleUntil = Math.max(this.#singleUntil, transaction.last);
     this.#take({ ...after, transactions: [] });
@@ -347,7 +354,7 @@ export class LaneSender {
   }
 }
 
-function objectOf(value: JsonValue | undefined): { readonly [key: string]: JsonValue } {
+function objectOf(value: JsonValue | undefined): Readonly<Record<string, JsonValue | undefined>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
 }
 

@@ -4,6 +4,7 @@ import { eventAuth } from './event-auth.ts';
 import { getMissingEvents } from './get-missing-events.ts';
 import { invite, inviteV1 } from './invite.ts';
 import { keyServer } from './key-server.ts';
+import { lanes } from './lanes.ts';
 import { makeJoin } from './make-join.ts';
 import { makeLeave } from './make-leave.ts';
 import { mediaDownload } from './media-download.ts';
@@ -21,6 +22,7 @@ import { version } from './version.ts';
 export const federationRoutes: readonly FederationRoute[] = [
   keyServer,
   version,
+  lanes,
   send,
   makeJoin,
   sendJoin,

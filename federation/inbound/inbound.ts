@@ -1,0 +1,193 @@
+import type { Logger } from 'pino';
+import type { JsonObject, JsonValue } from '../../protocol/json.ts';
+import type { Clock, FailPoint } from '../../protocol/runtime.ts';
+import { RoomError } from '../../rooms/errors.ts';
+import { transactionDigest } from '../digest.ts';
+import type { LaneHeader, LanePlace, LaneStandings } from '../lanes.ts';
+import { lanes, placeJson } from '../lanes.ts';
+import { type FederationResponse, jsonResponse } from '../routes/route.ts';
+import { Backlog } from './backlog.ts';
+import type { EduReceiver } from './edus.ts';
+import type { InboxAccess, StagedRow } from './inbox-access.ts';
+import { InOrder } from './in-order.ts';
+import type { Processor } from './processor.ts';
+import {
+  checkLane,
+  type InboundTransaction,
+  readTransaction,
+  roomOf,
+  type Sequencing,
+  sequencingOf,
+} from './transaction.ts';
+
+/** More rows than this waiting in memory to be processed, and no further transaction is acknowledged. */
+export const maxBacklog = 4_000;
+
+export interface InboundDeps {
+  readonly inbox: InboxAccess;
+  readonly processor: Processor;
+  readonly edus: EduReceiver;
+  readonly backlog: Backlog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly failPoint: FailPoint;
+}
+
+/** A transaction on its way in; `body` is still being received. */
+export interface ArrivingTransaction {
+  readonly origin: string;
+  readonly txnId: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Promise<JsonObject>;
+}
+
+/**
+ * The receiving end of transactions. What arrives is staged with its transaction id in one commit, and only
+ * then acknowledged; it is processed afterwards.
+ */
+export class Inbound {
+  readonly #deps: InboundDeps;
+  readonly #order = new InOrder();
+  /** What was received last, by `origin lane`; the database's word, kept in step with it. */
+  readonly #received = new Map<string, LanePlace | undefined>();
+
+  constructor(deps: InboundDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resumes what was staged and not finished when the process ended. */
+  async start(): Promise<void> {
+    await this.#deps.processor.resume();
+  }
+
+  /** How the lanes from a partner stand on disk, after all that is under way. */
+  async received(origin: string): Promise<LaneStandings> {
+    const standings: Record<string, { received: LanePlace | undefined }> = {};
+    for (const lane of lanes) {
+      const received = await this.#order.run(`${origin} ${lane}`, () => this.#lane(origin, lane));
+      standings[lane] = { received };
+    }
+    return standings;
+  }
+
+  /**
+   * Takes a transaction, in the order of the calls for each lane. The answer 200 means that it is on disk;
+   * 409 says what is (`have`) when there is a gap, or when the id came before with something else in it.
+   */
+  takeTransaction(arriving: ArrivingTransaction): Promise<FederationResponse> {
+    arriving.body.catch(() => undefined); // Awaited later, in its turn.
+    let sequencing: Sequencing;
+    try {
+      sequencing = sequencingOf(arriving.headers);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (sequencing.kind === 'volatile') return this.#takeVolatile(arriving);
+    const header = sequencing.kind === 'lane' ? sequencing.header : undefined;
+    return this.#order.run(`${arriving.origin} ${header?.lane ?? ''}`, () => this.#take(arriving, header));
+  }
+
+  async #takeVolatile({ origin, body }: ArrivingTransaction): Promise<FederationResponse> {
+    const { pdus, edus } = readTransaction(await body, origin);
+    if (pdus.length > 0) throw new RoomError(400, 'M_INVALID_PARAM', 'Events have to be sent in their lane');
+    for (const edu of edus) await this.#deps.edus.receiveVolatile(origin, edu);
+    return jsonResponse(200, { pdus: {} });
+  }
+
+  async #take(
+    { origin, txnId, body }: ArrivingTransaction,
+    header: LaneHeader | undefined,
+  ): Promise<FederationResponse> {
+    const { inbox, backlog } = this.#deps;
+    const transaction = readTransaction(await body, origin);
+    if (header !== undefined) checkLane(transaction, header);
+    const digest = transactionDigest(transaction.pdus, transaction.edus);
+    const received = header === undefined ? undefined : await this.#lane(origin, header.lane);
+    if (header === undefined || isKnownPlace(header, received)) {
+      const known = await inbox.transaction(origin, txnId);
+      if (known !== undefined) return this.#again(origin, txnId, known, digest, received);
+    }
+    if (header !== undefined && !follows(header, received)) return conflict('There is a gap', received);
+    await backlog.room();
+    return this.#stage(origin, txnId, transaction, digest, header);
+  }
+
+  /** The same id again: the stored answer, if it is the same transaction. */
+  #again(
+    origin: string,
+    txnId: string,
+    known: { readonly digest: string; readonly response: string },
+    digest: string,
+    received: LanePlace | undefined,
+  ): FederationResponse {
+    if (known.digest === digest)
+      return { status: 200, contentType: 'application/json', body: Buffer.from(known.response) };
+    this.#deps.log.error(
+      { alarm: 'transaction-altered', partner: origin, txnId },
+      'a partner sent other events under the id of a transaction that it had sent before',
+    );
+    return conflict('This transaction id was used for something else', received);
+  }
+
+  async #stage(
+    origin: string,
+    txnId: string,
+    transaction: InboundTransaction,
+    digest: string,
+    header: LaneHeader | undefined,
+  ): Promise<FederationResponse> {
+    const { inbox, processor, failPoint, clock } = this.#deps;
+    const response = '{"pdus":{}}';
+    const rows = this.#rows(origin, transaction);
+    await inbox.stage({ origin, txnId, digest, response, receivedTs: clock.now(), rows, header });
+    if (header !== undefined)
+      this.#received.set(`${origin} ${header.lane}`, { epoch: header.epoch, sequence: header.last });
+    failPoint('staged');
+    processor.take(rows);
+    return { status: 200, contentType: 'application/json', body: Buffer.from(response) };
+  }
+
+  #rows(origin: string, { pdus, edus }: InboundTransaction): StagedRow[] {
+    const { inbox, clock } = this.#deps;
+    const receivedTs = clock.now();
+    const row = (kind: 'pdu' | 'edu', value: JsonValue, roomId: string, deadReason: string | null): StagedRow => ({
+      nid: inbox.nextId(),
+      origin,
+      kind,
+      roomId,
+      value,
+      receivedTs,
+      attempts: 0,
+      nextTryTs: 0,
+      deadReason,
+    });
+    return [
+      ...pdus.map((pdu) => {
+        const roomId = roomOf(pdu);
+        return row('pdu', pdu, roomId ?? '', roomId === undefined ? 'it does not say its room' : null);
+      }),
+      ...edus.map((edu) => row('edu', edu, '', null)),
+    ];
+  }
+
+  async #lane(origin: string, lane: string): Promise<LanePlace | undefined> {
+    const key = `${origin} ${lane}`;
+    if (!this.#received.has(key)) this.#received.set(key, await this.#deps.inbox.received(origin, lane));
+    return this.#received.get(key);
+  }
+}
+
+/** Does it begin at or before what was received: then it may be a repetition. */
+function isKnownPlace(header: LaneHeader, received: LanePlace | undefined): boolean {
+  return received !== undefined && received.epoch === header.epoch && header.first <= received.sequence;
+}
+
+/** Is it the next one of its epoch, or the first of a new epoch? */
+function follows(header: LaneHeader, received: LanePlace | undefined): boolean {
+  if (received?.epoch === header.epoch) return header.first === received.sequence + 1;
+  return header.first === 1;
+}
+
+function conflict(message: string, received: LanePlace | undefined): FederationResponse {
+  return jsonResponse(409, { errcode: 'M_UNKNOWN', error: message, have: placeJson(received) });
+}

@@ -1,0 +1,120 @@
+import type { Logger } from 'pino';
+import { isObject, parseJson } from '../../protocol/json.ts';
+import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
+import type { Database } from '../../storage/database.ts';
+import type { Hello, LaneStandings } from '../lanes.ts';
+import type { LinkManager } from '../link/link-manager.ts';
+import { PartnerState } from '../partner-state.ts';
+import type { PartnerRegistry } from '../partners.ts';
+import { CatchUp } from './catch-up.ts';
+import { Destination } from './destination.ts';
+import { LaneStore } from './lane-store.ts';
+import { type EventTexts, Renderer } from './render.ts';
+
+export interface OutboxDeps {
+  readonly serverName: string;
+  readonly db: Database;
+  readonly link: LinkManager;
+  readonly partners: PartnerRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly failPoint: FailPoint;
+}
+
+/** What goes out: a destination for each active partner, woken by the stream and by its link. */
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #store: LaneStore;
+  readonly #renderer: Renderer;
+  readonly #catchUp: CatchUp;
+  readonly #destinations = new Map<string, Promise<Destination>>();
+  readonly #unsubscribe: (() => void)[] = [];
+
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps;
+    this.#store = new LaneStore(deps.db);
+    const events: EventTexts = { texts: (ids) => eventTexts(deps.db, ids) };
+    this.#renderer = new Renderer({ serverName: deps.serverName, events, clock: deps.clock, log: deps.log });
+    this.#catchUp = new CatchUp(deps.db, deps.log);
+  }
+
+  start(): void {
+    this.#unsubscribe.push(
+      this.#deps.db.streams.subscribe((batch) => {
+        const woken = new Set<string>();
+        for (const note of batch) if (note.stream === 'outbox') woken.add(note.key);
+        for (const serverName of woken) this.#wake(serverName);
+      }),
+      this.#deps.partners.onChange((changes) => {
+        for (const partner of [...changes.changed, ...changes.removed])
+          if (!this.#deps.partners.isActive(partner.serverName)) this.down(partner.serverName);
+      }),
+    );
+  }
+
+  /** A note was seen: what is there is read from the database. Nothing is loaded for it. */
+  #wake(serverName: string): void {
+    this.#destinations.get(serverName)?.then(
+      (destination) => destination.wake(),
+      () => undefined, // Loading failed and was reported where it was asked for.
+    );
+  }
+
+  /** What our hello says of what will be sent. */
+  async next(serverName: string): Promise<LaneStandings> {
+    return (await this.#destination(serverName)).next();
+  }
+
+  async heard(serverName: string, hello: Hello, received: LaneStandings): Promise<void> {
+    await (await this.#destination(serverName)).heard(hello, received);
+  }
+
+  /** The link to a partner serves requests. */
+  async up(serverName: string): Promise<void> {
+    if (!this.#deps.partners.isActive(serverName)) return;
+    await (await this.#destination(serverName)).up();
+  }
+
+  down(serverName: string): void {
+    this.#destinations.get(serverName)?.then(
+      (destination) => destination.down(),
+      () => undefined,
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#unsubscribe.splice(0)) end();
+    const loaded = await Promise.allSettled(this.#destinations.values());
+    await Promise.all(
+      loaded.map((result) => (result.status === 'fulfilled' ? result.value.stop() : undefined)),
+    );
+  }
+
+  #destination(serverName: string): Promise<Destination> {
+    let destination = this.#destinations.get(serverName);
+    if (destination === undefined) {
+      destination = this.#load(serverName);
+      this.#destinations.set(serverName, destination);
+      destination.catch(() => this.#destinations.delete(serverName));
+    }
+    return destination;
+  }
+
+  async #load(serverName: string): Promise<Destination> {
+    const { db, link, clock, random, log, failPoint } = this.#deps;
+    const state = new PartnerState(serverName, await db.outbox.partnerState(serverName));
+    return new Destination({
+      serverName,
+      state,
+      store: this.#store,
+      renderer: this.#renderer,
+      catchUp: this.#catchUp,
+      link,
+      clock,
+      random,
+      log,
+      failPoint,
+    });
+  }
+}

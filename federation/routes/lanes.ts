@@ -1,0 +1,11 @@
+import { lanesPath, standingsJson } from '../lanes.ts';
+import type { FederationRoute } from './route.ts';
+
+/** Where a partner's lanes stand here, for an island that has to know it before it goes on. */
+export const lanes: FederationRoute = {
+  method: 'GET',
+  path: lanesPath,
+  async handle(request, { inbound }) {
+    return standingsJson(await inbound.received(request.origin));
+  },
+};
