@@ -103,7 +103,7 @@ export function readCard(text: string, { now }: { now: number }): CardReading {
   for (const [keyId, key] of card.verifyKeys)
     if (!verifyJson(body, card.serverName, keyId, key))
       return { ok: false, reason: `The card was altered: the signature by ${keyId} does not fit` };
-  if (!isTextOf(text, body))
+  if (!isTextOf(text, body) || !hasPlainSignatures(body, card))
     return { ok: false, reason: 'The card was altered: its text is not the text that was signed' };
   if (now >= card.expires)
     return {
@@ -111,6 +111,17 @@ export function readCard(text: string, { now }: { now: number }): CardReading {
       reason: `The card expired on ${new Date(card.expires).toISOString()}: ask for a new one`,
     };
   return { ok: true, card };
+}
+
+/** The signatures are not signed themselves: exactly one of each key, in the one spelling that it has. */
+function hasPlainSignatures(body: JsonObject, card: Card): boolean {
+  const all = body['signatures'];
+  const own = isObject(all) && Object.keys(all).length === 1 ? all[card.serverName] : undefined;
+  if (!isObject(own) || Object.keys(own).length !== card.verifyKeys.size) return false;
+  return Object.values(own).every((signature) => {
+    const bytes = typeof signature === 'string' ? decodeBase64(signature) : undefined;
+    return bytes !== undefined && encodeBase64(bytes) === signature;
+  });
 }
 
 function signedPart(text: string): JsonObject | string {

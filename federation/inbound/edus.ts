@@ -57,7 +57,8 @@ export class EduReceiver {
   async receiveVolatile(origin: string, edu: JsonValue): Promise<void> {
     if (!isObject(edu) || edu['edu_type'] !== 'm.typing') return;
     const outcome = await this.#receiveTyping(origin, edu['content']);
-    if (outcome.kind === 'refused') this.#log.warn({ partner: origin, reason: outcome.reason }, 'a spoofed EDU');
+    if (outcome.kind === 'refused')
+      this.#log.warn({ partner: origin, reason: outcome.reason }, 'a spoofed EDU');
   }
 
   /** An EDU that was staged; `also` is written with what it changes. */

@@ -6,10 +6,10 @@ import { transactionDigest } from '../digest.ts';
 import type { LaneHeader, LanePlace, LaneStandings } from '../lanes.ts';
 import { lanes, placeJson } from '../lanes.ts';
 import { type FederationResponse, jsonResponse } from '../routes/route.ts';
-import { Backlog } from './backlog.ts';
+import type { Backlog } from './backlog.ts';
 import type { EduReceiver } from './edus.ts';
-import type { InboxAccess, StagedRow } from './inbox-access.ts';
 import { InOrder } from './in-order.ts';
+import type { InboxAccess, StagedRow } from './inbox-access.ts';
 import type { Processor } from './processor.ts';
 import {
   checkLane,
@@ -150,7 +150,12 @@ export class Inbound {
   #rows(origin: string, { pdus, edus }: InboundTransaction): StagedRow[] {
     const { inbox, clock } = this.#deps;
     const receivedTs = clock.now();
-    const row = (kind: 'pdu' | 'edu', value: JsonValue, roomId: string, deadReason: string | null): StagedRow => ({
+    const row = (
+      kind: 'pdu' | 'edu',
+      value: JsonValue,
+      roomId: string,
+      deadReason: string | null,
+    ): StagedRow => ({
       nid: inbox.nextId(),
       origin,
       kind,

@@ -44,7 +44,10 @@ export class InboxAccess {
     return row === undefined ? undefined : { epoch: row.epoch, sequence: row.last_seq };
   }
 
-  async transaction(origin: string, txnId: string): Promise<{ digest: string; response: string } | undefined> {
+  async transaction(
+    origin: string,
+    txnId: string,
+  ): Promise<{ digest: string; response: string } | undefined> {
     return this.#db.inbox.transaction(origin, txnId);
   }
 

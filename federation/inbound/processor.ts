@@ -150,11 +150,20 @@ export class Processor {
   /** Gives why the row is a dead letter; undefined if it is done and gone. */
   async #receivePdu(row: StagedRow): Promise<string | undefined> {
     const remove = this.#inbox.removeOps(row);
-    const outcome = await this.#engine.receive(row.origin, row.value, { roomId: row.roomId, alsoWrite: remove });
+    const outcome = await this.#engine.receive(row.origin, row.value, {
+      roomId: row.roomId,
+      alsoWrite: remove,
+    });
     if (outcome.kind === 'dropped') return outcome.reason ?? 'it was dropped';
     if (outcome.kind === 'rejected' || outcome.kind === 'soft-failed')
       this.#log.warn(
-        { partner: row.origin, roomId: row.roomId, eventId: outcome.eventId, kind: outcome.kind, reason: outcome.reason },
+        {
+          partner: row.origin,
+          roomId: row.roomId,
+          eventId: outcome.eventId,
+          kind: outcome.kind,
+          reason: outcome.reason,
+        },
         'an event of a partner was not accepted',
       );
     // A duplicate writes nothing of its own.
@@ -177,7 +186,8 @@ export class Processor {
   async #later(row: StagedRow, error: unknown): Promise<void> {
     const attempts = row.attempts + 1;
     const fields = { partner: row.origin, roomId: row.roomId, staged: row.nid, attempts };
-    if (error instanceof TryAgain) this.#log.info({ ...fields, reason: error.message }, 'an event has to wait');
+    if (error instanceof TryAgain)
+      this.#log.info({ ...fields, reason: error.message }, 'an event has to wait');
     else this.#log.error({ ...fields, err: error }, 'an event could not be processed, will be tried again');
     if (attempts >= maxAttempts) {
       await this.#bury(row, `given up after ${attempts} attempts: ${String(error)}`.slice(0, 500));

@@ -12,7 +12,11 @@ export interface InboundTransaction {
 /** Checks what needs no state: shape, origin, limits. Throws the answer for the partner. */
 export function readTransaction(body: JsonObject, origin: string): InboundTransaction {
   if (body['origin'] !== undefined && body['origin'] !== origin)
-    throw new RoomError(403, 'M_FORBIDDEN', 'The transaction names another origin than the one that sends it');
+    throw new RoomError(
+      403,
+      'M_FORBIDDEN',
+      'The transaction names another origin than the one that sends it',
+    );
   const pdus = listOf(body, 'pdus', maxPdus);
   const edus = listOf(body, 'edus', maxEdus);
   return { pdus, edus };
@@ -37,7 +41,8 @@ export function sequencingOf(headers: Readonly<Record<string, string>>): Sequenc
   if (lane === undefined) return { kind: 'plain' };
   if (lane === volatileLane) return { kind: 'volatile' };
   const header = isLane(lane) ? readLaneHeaders(headers) : undefined;
-  if (header === undefined) throw new RoomError(400, 'M_INVALID_PARAM', 'The lane or its numbers are not valid');
+  if (header === undefined)
+    throw new RoomError(400, 'M_INVALID_PARAM', 'The lane or its numbers are not valid');
   return { kind: 'lane', header };
 }
 

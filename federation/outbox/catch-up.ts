@@ -38,7 +38,10 @@ export class CatchUp {
         if (end === undefined) break;
         after = end.position;
         total += events.length;
-        await this.#enqueue(destination, events.map((event) => event.eventId));
+        await this.#enqueue(
+          destination,
+          events.map((event) => event.eventId),
+        );
       }
       await this.#enqueue(destination, room.extremities);
     }

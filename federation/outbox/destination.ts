@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
+import { encodeBase64Url } from '../../protocol/base64.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
-import { encodeBase64Url } from '../../protocol/base64.ts';
 import {
   type Hello,
   type Lane,
@@ -10,15 +10,15 @@ import {
   type LaneStandings,
   laneHeaders,
   lanes,
+  lanesPath,
   readStandings,
 } from '../lanes.ts';
 import type { LinkManager, LinkPriority } from '../link/link-manager.ts';
 import type { PartnerState } from '../partner-state.ts';
 import { federationUri } from '../remote-request.ts';
-import { lanesPath } from '../lanes.ts';
 import type { CatchUp } from './catch-up.ts';
-import type { LaneStore } from './lane-store.ts';
 import { type EpochKind, LaneSender, type TransactionAnswer } from './lane-sender.ts';
+import type { LaneStore } from './lane-store.ts';
 import type { Renderer } from './render.ts';
 
 const transactionDeadlineMs = 60_000;
@@ -166,7 +166,8 @@ export class Destination {
       deadlineMs: transactionDeadlineMs,
     });
     const text = await response.body(maxAnswerBytes);
-    if (response.status !== 200) throw new Error(`The partner does not say how its lanes stand: ${response.status}`);
+    if (response.status !== 200)
+      throw new Error(`The partner does not say how its lanes stand: ${response.status}`);
     return readStandings(parsed(text))[lane]?.received;
   }
 

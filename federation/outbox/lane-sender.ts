@@ -155,7 +155,13 @@ export class LaneSender {
       await this.#isolate(this.#guilty);
       this.#guilty = undefined;
     }
-    while (this.#open && !this.#suspect && this.#guilty === undefined && this.#paused === undefined && this.#sending.size < maxInFlight) {
+    while (
+      this.#open &&
+      !this.#suspect &&
+      this.#guilty === undefined &&
+      this.#paused === undefined &&
+      this.#sending.size < maxInFlight
+    ) {
       const waiting = this.#transactions.find((transaction) => !this.#sending.has(transaction));
       const transaction = waiting ?? (await this.#nextBoundaries());
       if (transaction === undefined) return;
@@ -287,7 +293,10 @@ export class LaneSender {
     const before = (only?.position ?? 1) - 1;
     const dead = only !== undefined && more.length === 0 ? [only] : [];
     if (dead.length > 0)
-      this.#log.error({ items: dead.map(itemName) }, 'an outbox row is dead: the partner refuses it for good');
+      this.#log.error(
+        { items: dead.map(itemName) },
+        'an outbox row is dead: the partner refuses it for good',
+      );
     // The numbers from here on were never taken by the partner: they are given again, with other ids.
     const after = { ...state, given: transaction.first - 1, boundPosition: before };
     await store.withdraw(destination, lane, after, this.#transactions, dead);

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { isObject, parseJson } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Hello, LaneStandings } from '../lanes.ts';

@@ -1,0 +1,236 @@
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { encodeBase64Url } from '../protocol/base64.ts';
+import type { JsonObject } from '../protocol/json.ts';
+import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
+import type { SigningKey } from '../protocol/signing.ts';
+import type { RoomEngine } from '../rooms/room-engine.ts';
+import type { Database } from '../storage/database.ts';
+import type { Note, WriteOp } from '../storage/writer.ts';
+import { BootIds } from './boot-ids.ts';
+import { PartnerBorder } from './border.ts';
+import { Backlog } from './inbound/backlog.ts';
+import { EduReceiver, type TypingListener } from './inbound/edus.ts';
+import { Inbound, maxBacklog } from './inbound/inbound.ts';
+import { InboxAccess } from './inbound/inbox-access.ts';
+import { Processor } from './inbound/processor.ts';
+import { PinnedKeyRing } from './key-ring.ts';
+import { helloJson, type LaneStandings, lanes, readHello } from './lanes.ts';
+import { type LinkManager, type LinkStatus, makeLinkManager } from './link/link-manager.ts';
+import type { LocalMedia } from './media.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';
+import { sendTyping } from './outbox/typing.ts';
+import type { PartnerRegistry } from './partners.ts';
+import { LinkRemoteRooms } from './remote-rooms.ts';
+import { FederationRouter } from './routes/router.ts';
+
+export interface FederationDeps {
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  /** Keys that this server signed with before, by key id; unpadded base64, times in milliseconds. */
+  readonly oldKeys?: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
+  /** The X25519 key of the link's Noise handshake. */
+  readonly linkStaticKey: LinkStaticKey;
+  readonly software: { readonly name: string; readonly version: string };
+  readonly partners: PartnerRegistry;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly failPoint?: FailPoint | undefined;
+}
+
+/** What federation serves from; made after it, since rooms ask partners through it. */
+export interface FederationServes {
+  readonly engine: RoomEngine;
+  readonly media: LocalMedia;
+  readonly typing: TypingListener;
+}
+
+export interface PartnerStatus {
+  readonly serverName: string;
+  readonly state: 'active' | 'suspended';
+  readonly link: LinkStatus;
+  /** Rows that are not acknowledged. */
+  readonly outbox: { readonly pdu: number; readonly device: number; readonly ephemeral: number };
+}
+
+/**
+ * Everything between this island and its partners. Made first, so that the room engine can be given
+ * `remote`, `keys` and `border`; started with what it serves from.
+ */
+export class Federation {
+  readonly keys: PinnedKeyRing;
+  readonly border: PartnerBorder;
+  readonly remote: LinkRemoteRooms;
+  readonly link: LinkManager;
+  readonly #deps: FederationDeps;
+  readonly #outbox: Outbox;
+  readonly #boots: BootIds;
+  readonly #bootId: string;
+  #serving: { inbound: Inbound; processor: Processor; router: FederationRouter } | undefined;
+  #endPartnerWatch: (() => void) | undefined;
+
+  constructor(deps: FederationDeps) {
+    const { serverName, signingKey, partners, db, clock, random, log } = deps;
+    this.#deps = deps;
+    this.keys = new PinnedKeyRing({
+      serverName,
+      signingKey,
+      partners,
+      ...(deps.oldKeys === undefined ? {} : { oldKeys: deps.oldKeys }),
+    });
+    this.border = new PartnerBorder(serverName, partners);
+    this.#boots = new BootIds(log);
+    this.#bootId = encodeBase64Url(random.bytes(9));
+    this.link = new LinkManager({
+      serverName,
+      signingKey,
+      linkStaticKey: deps.linkStaticKey,
+      partners,
+      handler: (request) => this.#router().answer(request),
+      hello: {
+        local: (partner) => this.#hello(partner),
+        remote: (partner, hello) => this.#heard(partner, hello),
+      },
+      clock,
+      random,
+      log,
+      software: `${deps.software.name}/${deps.software.version}`,
+    });
+    this.remote = new LinkRemoteRooms(this.link, this.border);
+    this.#outbox = new Outbox({
+      serverName,
+      db,
+      link: this.link,
+      partners,
+      clock,
+      random,
+      log,
+      failPoint: deps.failPoint ?? (() => undefined),
+    });
+  }
+
+  /** Takes over the upgrades of the link's path on a server. */
+  attach(server: Server): void {
+    this.link.attach(server);
+  }
+
+  /** Resumes what was staged, then dials and accepts. */
+  async start(serves: FederationServes): Promise<void> {
+    const { serverName, signingKey, db, clock, log, partners } = this.#deps;
+    const failPoint = this.#deps.failPoint ?? (() => undefined);
+    const inbox = new InboxAccess(db);
+    const backlog = new Backlog(maxBacklog);
+    const { engine, media, typing } = serves;
+    const edus = new EduReceiver({ engine, db, border: this.border, typing, log });
+    const processor = new Processor({ inbox, engine, edus, backlog, clock, log });
+    const inbound = new Inbound({ inbox, processor, edus, backlog, clock, log, failPoint });
+    const parts = {
+      serverName,
+      signingKey,
+      oldKeys: this.#deps.oldKeys ?? new Map(),
+      software: this.#deps.software,
+      engine,
+      db,
+      border: this.border,
+      media,
+      inbound,
+      clock,
+    };
+    this.#serving = { inbound, processor, router: new FederationRouter(parts, log) };
+    await inbound.start();
+    this.#outbox.start();
+    this.link.on('up', (partner) => this.#up(partner));
+    this.link.on('down', (partner) => this.#outbox.down(partner));
+    this.#endPartnerWatch = partners.onChange(() => this.link.partnersChanged());
+    this.link.start();
+  }
+
+  /** Closes the links with GOAWAY and finishes what is under way; the rest is on disk. */
+  async stop(): Promise<void> {
+    this.#endPartnerWatch?.();
+    await this.link.stop();
+    await this.#outbox.stop();
+    await this.#serving?.processor.stop();
+  }
+
+  /** To be called after a time passed that ends a partnership; changes of the registry are noticed anyway. */
+  partnersChanged(): void {
+    this.link.partnersChanged();
+  }
+
+  /** Tells the partners in a room that one of ours types, or no longer does. Never fails, never waits. */
+  sendTyping(notice: {
+    roomId: string;
+    userId: string;
+    typing: boolean;
+    /** Servers with a member in the room. */
+    servers: Iterable<string>;
+  }): void {
+    sendTyping({ ...this.#deps, link: this.link, border: this.border }, notice);
+  }
+
+  /** Outbox rows that carry a receipt of one of ours to the partners in the room; for the receipt's write set. */
+  receiptOps(receipt: LocalReceipt): WriteOp[] {
+    return receiptOps(receipt, this.#receiptDestinations(receipt));
+  }
+
+  /** The notes that belong to `receiptOps`, for the same write set: they wake the senders. */
+  receiptNotes(receipt: LocalReceipt): Note[] {
+    return receiptNotes(this.#receiptDestinations(receipt));
+  }
+
+  #receiptDestinations({ servers }: LocalReceipt): string[] {
+    return [...new Set(servers)].filter(
+      (server) => server !== this.#deps.serverName && this.border.mayShare(server, 'receipts'),
+    );
+  }
+
+  /** Every partner, with its link and what is still to be delivered. */
+  async status(): Promise<PartnerStatus[]> {
+    const { partners, db } = this.#deps;
+    return Promise.all(
+      partners.all().map(async ({ serverName }) => ({
+        serverName,
+        state: partners.isActive(serverName) ? ('active' as const) : ('suspended' as const),
+        link: this.link.status(serverName),
+        outbox: await db.outbox.counts(serverName),
+      })),
+    );
+  }
+
+  /** Resolves when everything received is processed; rows that wait for another attempt do not count. */
+  async processed(): Promise<void> {
+    await this.#serving?.processor.idle();
+  }
+
+  #router(): FederationRouter {
+    if (this.#serving === undefined) throw new Error('Federation is not started');
+    return this.#serving.router;
+  }
+
+  async #standings(partner: string): Promise<LaneStandings> {
+    return (await this.#serving?.inbound.received(partner)) ?? {};
+  }
+
+  async #hello(partner: string): Promise<JsonObject> {
+    const [received, next] = await Promise.all([this.#standings(partner), this.#outbox.next(partner)]);
+    const both = lanes.map((lane) => [lane, { ...received[lane], ...next[lane] }] as const);
+    return helloJson({ boot: this.#bootId, lanes: Object.fromEntries(both) });
+  }
+
+  async #heard(partner: string, json: JsonObject): Promise<void> {
+    const hello = readHello(json);
+    this.#boots.heard(partner, hello.boot);
+    await this.#outbox.heard(partner, hello, await this.#standings(partner));
+  }
+
+  #up(partner: string): void {
+    this.#serving?.processor.retryNow(partner);
+    this.#outbox.up(partner).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, partner }, 'sending to a partner could not begin');
+    });
+  }
+}
