@@ -1,17 +1,19 @@
 import type { Logger } from 'pino';
 import { isValidEventId, serverNameOf } from '../../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
-import type { Clock } from '../../protocol/runtime.ts';
+import { TryAgain } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
-import type { WriteOp } from '../../storage/writer.ts';
+import { type Note, nextPosition, type Row, type WriteOp } from '../../storage/writer.ts';
 import type { PartnerBorder } from '../border.ts';
 
 /** A partner's typing notice ends by itself after this time; it is repeated while it holds. */
 const typingTimeoutMs = 30_000;
 /** Rooms and users in one receipt EDU that are looked at. */
 const maxReceipts = 1_000;
+/** So often a receipt waits for its event, which comes in another lane and may be later. */
+const maxReceiptAttempts = 5;
 const receiptTypes: readonly string[] = ['m.read'];
 
 /** Tells the people here that somebody types; `timeoutMs` undefined: no longer. Memory only. */
@@ -34,7 +36,6 @@ export class EduReceiver {
   readonly #db: Database;
   readonly #border: PartnerBorder;
   readonly #typing: TypingListener;
-  readonly #clock: Clock;
   readonly #log: Logger;
 
   constructor(deps: {
@@ -42,14 +43,12 @@ export class EduReceiver {
     db: Database;
     border: PartnerBorder;
     typing: TypingListener;
-    clock: Clock;
     log: Logger;
   }) {
     this.#engine = deps.engine;
     this.#db = deps.db;
     this.#border = deps.border;
     this.#typing = deps.typing;
-    this.#clock = deps.clock;
     this.#log = deps.log;
   }
 
@@ -61,12 +60,20 @@ export class EduReceiver {
       this.#log.warn({ partner: origin, reason: outcome.reason }, 'a spoofed EDU');
   }
 
-  /** An EDU that was staged; `also` is written with what it changes. */
-  async receive(origin: string, edu: JsonValue, also: readonly WriteOp[]): Promise<EduOutcome> {
+  /**
+   * An EDU that was staged, tried `attempts` times before; `also` is written with what it changes. Rejects
+   * with {@link TryAgain} while something that it refers to is not here yet.
+   */
+  async receive(
+    origin: string,
+    edu: JsonValue,
+    attempts: number,
+    also: readonly WriteOp[],
+  ): Promise<EduOutcome> {
     if (!isObject(edu)) return { kind: 'refused', reason: 'it is not an EDU' };
     const { edu_type: type, content } = edu;
     if (type === 'm.typing') return this.#receiveTyping(origin, content);
-    if (type === 'm.receipt') return this.#receiveReceipts(origin, content, also);
+    if (type === 'm.receipt') return this.#receiveReceipts(origin, content, attempts, also);
     return { kind: 'refused', reason: `EDUs of type ${String(type).slice(0, 100)} are not served` };
   }
 
@@ -86,6 +93,7 @@ export class EduReceiver {
   async #receiveReceipts(
     origin: string,
     content: JsonValue | undefined,
+    attempts: number,
     also: readonly WriteOp[],
   ): Promise<EduOutcome> {
     if (!isObject(content)) return { kind: 'refused', reason: 'm.receipt without content' };
@@ -93,21 +101,37 @@ export class EduReceiver {
     const receipts = receiptsOf(content);
     const spoof = receipts.find((receipt) => serverNameOf(receipt.userId) !== origin);
     if (spoof !== undefined) return spoofed(spoof.userId);
-    const writes = await Promise.all(receipts.map((receipt) => this.#write(origin, receipt)));
-    const ops = writes.flatMap((write) => write?.ops ?? []);
-    if (ops.length === 0) return { kind: 'ignored' };
+    const rows: Row[] = [];
+    const notes: Note[] = [];
+    for (const receipt of receipts) {
+      const view = await this.#engine.view(receipt.roomId);
+      if (view === undefined || !mayActIn(view, origin, receipt.userId)) continue;
+      const eventPos = await this.#db.events.positionOf(view.roomNid, receipt.eventId);
+      if (eventPos === undefined) {
+        if (attempts < maxReceiptAttempts) throw new TryAgain('the event of a receipt is not here yet');
+        continue;
+      }
+      const position = nextPosition();
+      rows.push({
+        room_nid: view.roomNid,
+        user_id: receipt.userId,
+        receipt_type: receipt.type,
+        thread_id: receipt.threadId,
+        event_id: receipt.eventId,
+        ts: receipt.ts,
+        event_pos: eventPos,
+        stream_pos: position,
+      });
+      notes.push({ stream: 'receipts', key: receipt.roomId, position });
+    }
+    if (rows.length === 0) return { kind: 'ignored' };
+    const key = ['room_nid', 'user_id', 'receipt_type', 'thread_id'];
     await this.#db.writer.submit({
       label: 'receipts of a partner',
-      ops: [...ops, ...also],
-      notes: writes.flatMap((write) => write?.notes ?? []),
+      ops: [{ kind: 'upsert', table: 'receipts', key, rows }, ...also],
+      notes,
     });
     return { kind: 'written' };
-  }
-
-  async #write(origin: string, receipt: Receipt): Promise<ReturnType<typeof this.receiptWrite> | undefined> {
-    const view = await this.#engine.view(receipt.roomId);
-    if (view === undefined || !mayActIn(view, origin, receipt.userId)) return undefined;
-    return this.receiptWrite(view, receipt);
   }
 }
 

@@ -60,13 +60,10 @@ export class Inbound {
     await this.#deps.processor.resume();
   }
 
-  /** How the lanes from a partner stand on disk, after all that is under way. */
+  /** How the lanes from a partner stand on disk. */
   async received(origin: string): Promise<LaneStandings> {
     const standings: Record<string, { received: LanePlace | undefined }> = {};
-    for (const lane of lanes) {
-      const received = await this.#order.run(`${origin} ${lane}`, () => this.#lane(origin, lane));
-      standings[lane] = { received };
-    }
+    for (const lane of lanes) standings[lane] = { received: await this.#lane(origin, lane) };
     return standings;
   }
 
@@ -177,7 +174,11 @@ export class Inbound {
 
   async #lane(origin: string, lane: string): Promise<LanePlace | undefined> {
     const key = `${origin} ${lane}`;
-    if (!this.#received.has(key)) this.#received.set(key, await this.#deps.inbox.received(origin, lane));
+    if (!this.#received.has(key)) {
+      const stored = await this.#deps.inbox.received(origin, lane);
+      // What was staged while we were reading is newer.
+      if (!this.#received.has(key)) this.#received.set(key, stored);
+    }
     return this.#received.get(key);
   }
 }

@@ -172,7 +172,7 @@ export class Processor {
   }
 
   async #receiveEdu(row: StagedRow): Promise<string | undefined> {
-    const outcome = await this.#edus.receive(row.origin, row.value, this.#inbox.removeOps(row));
+    const outcome = await this.#edus.receive(row.origin, row.value, row.attempts, this.#inbox.removeOps(row));
     if (outcome.kind === 'refused') return outcome.reason;
     if (outcome.kind === 'ignored') await this.#inbox.remove(row);
     return undefined;

@@ -13,7 +13,7 @@ import {
   lanesPath,
   readStandings,
 } from '../lanes.ts';
-import type { LinkManager, LinkPriority } from '../link/link-manager.ts';
+import type { LinkManager, LinkPriority, LinkRequest } from '../link/link-manager.ts';
 import type { PartnerState } from '../partner-state.ts';
 import { federationUri } from '../remote-request.ts';
 import type { CatchUp } from './catch-up.ts';
@@ -145,7 +145,7 @@ export class Destination {
   }
 
   async #send(txnId: string, header: LaneHeader, body: Buffer): Promise<TransactionAnswer> {
-    const response = await this.#deps.link.request(this.serverName, {
+    const request: LinkRequest = {
       method: 'PUT',
       uri: federationUri('v1', ['send', txnId]),
       contentType: 'application/json',
@@ -153,18 +153,20 @@ export class Destination {
       priority: priorities[header.lane],
       deadlineMs: transactionDeadlineMs,
       headers: laneHeaders(header),
-    });
+    };
+    const response = await this.#deps.link.request(this.serverName, request, { waitMs: 0 });
     const text = await response.body(maxAnswerBytes);
     return { status: response.status, body: parsed(text) };
   }
 
   async #received(lane: Lane): Promise<LanePlace | undefined> {
-    const response = await this.#deps.link.request(this.serverName, {
+    const request: LinkRequest = {
       method: 'GET',
       uri: lanesPath,
       priority: 'control',
       deadlineMs: transactionDeadlineMs,
-    });
+    };
+    const response = await this.#deps.link.request(this.serverName, request, { waitMs: 0 });
     const text = await response.body(maxAnswerBytes);
     if (response.status !== 200)
       throw new Error(`The partner does not say how its lanes stand: ${response.status}`);

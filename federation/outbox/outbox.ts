@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
 import type { Database } from '../../storage/database.ts';
-import type { Hello, LaneStandings } from '../lanes.ts';
+import { type Hello, isLane, type Lane, type LaneStandings } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import { PartnerState } from '../partner-state.ts';
 import type { PartnerRegistry } from '../partners.ts';
@@ -41,9 +41,13 @@ export class Outbox {
   start(): void {
     this.#unsubscribe.push(
       this.#deps.db.streams.subscribe((batch) => {
-        const woken = new Set<string>();
-        for (const note of batch) if (note.stream === 'outbox') woken.add(note.key);
-        for (const serverName of woken) this.#wake(serverName);
+        const woken = new Map<string, Set<Lane>>();
+        for (const note of batch) {
+          if (note.stream !== 'outbox') continue;
+          const lanes = woken.get(note.key) ?? new Set();
+          woken.set(note.key, lanes.add(laneOf(note.payload)));
+        }
+        for (const [serverName, lanes] of woken) this.#wake(serverName, lanes);
       }),
       this.#deps.partners.onChange((changes) => {
         for (const partner of [...changes.changed, ...changes.removed])
@@ -53,9 +57,11 @@ export class Outbox {
   }
 
   /** A note was seen: what is there is read from the database. Nothing is loaded for it. */
-  #wake(serverName: string): void {
+  #wake(serverName: string, lanes: ReadonlySet<Lane>): void {
     this.#destinations.get(serverName)?.then(
-      (destination) => destination.wake(),
+      (destination) => {
+        for (const lane of lanes) destination.wake(lane);
+      },
       () => undefined, // Loading failed and was reported where it was asked for.
     );
   }
@@ -116,4 +122,9 @@ export class Outbox {
       failPoint,
     });
   }
+}
+
+/** A note's payload is the lane that has something new; events say nothing of it. */
+function laneOf(payload: unknown): Lane {
+  return typeof payload === 'string' && isLane(payload) ? payload : 'pdu';
 }

@@ -50,5 +50,5 @@ export function receiptOps(receipt: LocalReceipt, destinations: readonly string[
 }
 
 export function receiptNotes(destinations: readonly string[]): Note[] {
-  return destinations.map((destination) => ({ stream: 'outbox', key: destination }));
+  return destinations.map((destination) => ({ stream: 'outbox', key: destination, payload: 'ephemeral' }));
 }
