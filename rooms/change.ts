@@ -1,8 +1,8 @@
 import { canonicalJson } from '../protocol/canonical-json.ts';
 import { type RoomEvent, type StateKey, stateKeyOf } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
-import { backfilledPosition, nextPosition, Position } from '../storage/writer.ts';
-import type { Note, Row, WriteOp } from '../storage/writer.ts';
+import { backfilledPosition, nextPosition, Position } from '../storage/write-set.ts';
+import type { Note, Row, WriteOp } from '../storage/write-set.ts';
 import type { RoomContext } from './context.ts';
 import { pduText } from './pdu-text.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
@@ -163,6 +163,18 @@ export class RoomChange {
       this.notes.push({ stream: 'events', key: room.roomId, position });
   }
 
+  /** Replaces the room's state by one that was given to us whole: we join, and what we knew is old. */
+  async rebase(state: StateSet): Promise<void> {
+    await this.setCurrent(state, nextPosition(), undefined);
+    this.room.tips.clear();
+  }
+
+  /** Makes one event the room's only forward extremity. */
+  onlyTip(event: StoredEvent): void {
+    this.room.tips.clear();
+    this.room.tips.set(event.eventId, event);
+  }
+
   /** Outbox rows for the partners that were in the room before the event or are in it after. */
   relay(
     event: StoredEvent,
@@ -223,14 +235,14 @@ export class RoomChange {
    * Hands the change to the writer. The view has moved already; if the write fails the view is thrown away
    * and the returned promise rejects (`RoomConflict`: try again with the view as it is on disk).
    */
-  commit(label: string, also: readonly WriteOp[] = [], options: { isNew?: boolean } = {}): Promise<void> {
+  commit(label: string, also: readonly WriteOp[] = [], options: { isNew?: boolean; joinedVia?: readonly string[] } = {}): Promise<void> {
     const { room } = this;
     const ctx = this.#ctx;
     const sets = room.unwrittenSets;
     room.unwrittenSets = [];
     room.changing = false;
     const ops: WriteOp[] = [];
-    if (options.isNew === true) ops.push(ctx.store.newRoomOp(room, ctx.clock.now()));
+    if (options.isNew === true) ops.push(ctx.store.newRoomOp(room, ctx.clock.now(), options.joinedVia));
     ops.push(...ctx.store.stateGroupOps(room.roomNid, sets), ...this.ops);
     if (this.#roomChanged && options.isNew !== true) ops.push(ctx.store.roomOp(room));
     ops.push(...also);

@@ -7,6 +7,7 @@ import type { SigningKey } from '../protocol/signing.ts';
 import type { Database } from '../storage/database.ts';
 import { EventLookup } from './event-lookup.ts';
 import type { Border, KeyRing, RemoteRooms } from './ports.ts';
+import { KeyedQueues } from './queue.ts';
 import { signatureOf } from './receive/02-signatures.ts';
 import { RoomRegistry } from './room-registry.ts';
 import { StateSets } from './state/state-sets.ts';
@@ -35,6 +36,10 @@ export interface RoomContext extends RoomEngineDeps {
   readonly lookup: EventLookup;
   readonly sets: StateSets;
   readonly rooms: RoomRegistry;
+  /** Joins, one at a time per room. */
+  readonly joins: KeyedQueues;
+  /** Remote joins under way: events that partners send meanwhile wait for them. */
+  readonly joining: Map<string, Promise<unknown>>;
 }
 
 export function makeContext(deps: RoomEngineDeps): RoomContext {
@@ -42,7 +47,7 @@ export function makeContext(deps: RoomEngineDeps): RoomContext {
   const lookup = new EventLookup(store, deps.limits?.events ?? 20_000);
   const sets = new StateSets(store, lookup, deps.limits?.stateEntries ?? 300_000);
   const rooms = new RoomRegistry(deps.serverName, store, lookup, sets, deps.limits?.rooms ?? 500);
-  return { ...deps, store, lookup, sets, rooms };
+  return { ...deps, store, lookup, sets, rooms, joins: new KeyedQueues(), joining: new Map() };
 }
 
 /** For the auth rules: who else signed the event (restricted joins name an authorising server). */

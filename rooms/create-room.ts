@@ -6,7 +6,7 @@ import { parseUserId, serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import { type RoomVersion, roomVersion } from '../protocol/room-versions.ts';
 import { signEvent } from '../protocol/signing.ts';
-import type { WriteOp } from '../storage/writer.ts';
+import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, nextPlace } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';

@@ -1,5 +1,6 @@
 import type { RoomEvent } from '../protocol/event.ts';
-import { RoomConflict, type WriteOp } from '../storage/writer.ts';
+import { RoomConflict } from '../storage/errors.ts';
+import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';

@@ -1,5 +1,5 @@
 import type { RoomEvent } from '../../protocol/event.ts';
-import type { WriteOp } from '../../storage/writer.ts';
+import type { WriteOp } from '../../storage/write-set.ts';
 import { RoomChange } from '../change.ts';
 import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';

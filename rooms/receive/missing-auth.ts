@@ -5,6 +5,7 @@ import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
 import { askPartners, serversToAsk } from './ask.ts';
 import { addOutliers, checkedEvents } from './outliers.ts';
+import { reconsider } from './unreject.ts';
 
 /** Longer auth chains than this are not taken from one answer. */
 const maxChain = 20_000;
@@ -70,9 +71,13 @@ export async function storeOutliers(
   const written = await ctx.rooms.exclusive(roomId, async (room) => {
     if (room === undefined) return { done: Promise.resolve() };
     const change = new RoomChange(ctx, room);
-    await addOutliers(ctx, room, change, events);
+    const usable = await addOutliers(ctx, room, change, events);
     const done = change.ops.length === 0 ? Promise.resolve() : change.commit('outliers');
     done.catch(() => undefined);
+    for (const id of usable.keys()) {
+      const arrived = room.waiting.has(id) ? await ctx.lookup.one(id, room) : undefined;
+      if (arrived !== undefined) await reconsider(ctx, room, arrived);
+    }
     return { done };
   });
   await written.done;

@@ -1,10 +1,11 @@
 import type { RoomEvent } from '../../protocol/event.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
-import { RoomConflict, type WriteOp } from '../../storage/writer.ts';
+import { RoomConflict } from '../../storage/errors.ts';
+import type { WriteOp } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
 import { TryAgain } from '../errors.ts';
 import { KeyedQueues } from '../queue.ts';
-import { type Room } from '../room.ts';
+import type { Room } from '../room.ts';
 import type { ReceiveOutcome } from '../types.ts';
 import { type Admission, admit, type AdmitOptions, writeAlso } from './admit.ts';
 import { fetchMissingAuth, missingAuth } from './missing-auth.ts';
@@ -37,14 +38,33 @@ export class Receiver {
   }
 
   /** Throws only for reasons that pass (`TryAgain`, storage errors). */
-  async receive(origin: string, pdu: JsonValue, options: ReceiveOptions = {}): Promise<ReceiveOutcome> {
+  receive(origin: string, pdu: JsonValue, options: ReceiveOptions = {}): Promise<ReceiveOutcome> {
+    return this.#receive(origin, pdu, options, 1);
+  }
+
+  async #receive(
+    origin: string,
+    pdu: JsonValue,
+    options: ReceiveOptions,
+    attempt: number,
+  ): Promise<ReceiveOutcome> {
     const ctx = this.#ctx;
     const roomId = isObject(pdu) ? pdu['room_id'] : undefined;
     if (typeof roomId !== 'string') return this.#drop('format: not an event with a room_id', options);
     if (options.roomId !== undefined && roomId !== options.roomId)
       return this.#drop('format: an event of another room', options);
     const room = ctx.rooms.peek(roomId) ?? (await ctx.rooms.get(roomId));
-    if (room === undefined) return receiveForUnheldRoom(ctx, origin, roomId, pdu, options.alsoWrite);
+    if (room === undefined || !room.hasLocalMember()) {
+      const joining = ctx.joining.get(roomId);
+      if (joining !== undefined && attempt < maxAttempts) {
+        // The join's answer is on its way to disk; what partners send after it comes after it here too.
+        await joining.catch(() => undefined);
+        return this.#receive(origin, pdu, options, attempt + 1);
+      }
+      const outcome = await receiveForUnheldRoom(ctx, origin, roomId, pdu, options.alsoWrite);
+      if (outcome !== undefined || room === undefined)
+        return outcome ?? this.#drop('we are not in this room', options);
+    }
     const wire = checkWire(pdu, room.version, ctx.keys);
     if (!wire.ok) return this.#drop(wire.reason, options);
     if (wire.event.roomId !== roomId) return this.#drop('format: an event of another room', options);
@@ -52,7 +72,7 @@ export class Receiver {
     const taken = await this.#lanes.run(`${roomId} ${origin}`, () =>
       this.#take(origin, room.roomId, wire.event, { also: options.alsoWrite }),
     );
-    return this.#finish(taken, () => this.receive(origin, pdu, options));
+    return this.#finish(taken, attempt, (next) => this.#receive(origin, pdu, options, next));
   }
 
   /** Steps 4 to 6 for an event that has passed the first three: joins and leaves that come by a handshake. */
@@ -60,11 +80,12 @@ export class Receiver {
     origin: string,
     event: RoomEvent,
     options: AdmitOptions,
+    attempt = 1,
   ): Promise<ReceiveOutcome> {
     const taken = await this.#lanes.run(`${event.roomId} ${origin}`, () =>
       this.#take(origin, event.roomId, event, options),
     );
-    return this.#finish(taken, () => this.receiveChecked(origin, event, options));
+    return this.#finish(taken, attempt, (next) => this.receiveChecked(origin, event, options, next));
   }
 
   /** Fills what is missing before the event, and admits it. Waits for the network, not for the disk. */
@@ -131,18 +152,23 @@ export class Receiver {
     return admission;
   }
 
-  async #finish(taken: Admission, again: () => Promise<ReceiveOutcome>, count = 1): Promise<ReceiveOutcome> {
+  async #finish(
+    taken: Admission,
+    attempt: number,
+    again: (attempt: number) => Promise<ReceiveOutcome>,
+  ): Promise<ReceiveOutcome> {
     if (taken.kind === 'gap') throw new TryAgain('Previous events are missing');
     if (taken.kind === 'in-flight') {
       // Somebody else is writing it: it is a duplicate once it is on disk, and new again if that fails.
       await this.#ctx.db.writer.idle();
-      return again();
+      if (attempt >= maxAttempts) throw new TryAgain('The event is being written');
+      return again(attempt + 1);
     }
     try {
       await taken.written;
       return taken.outcome;
     } catch (error) {
-      if (error instanceof RoomConflict && count < maxAttempts) return again();
+      if (error instanceof RoomConflict && attempt < maxAttempts) return again(attempt + 1);
       throw error;
     }
   }

@@ -1,0 +1,114 @@
+import { type RoomEvent, stateKeyOf } from '../protocol/event.ts';
+import type { JsonObject } from '../protocol/json.ts';
+import type { RoomContext } from './context.ts';
+import { membershipOf } from './room.ts';
+import type { StateSet } from './state/state-set.ts';
+import type { ClientEvent, StoredEvent, StrippedState } from './types.ts';
+
+/** What the client's form of an event adds to it; everything is optional. */
+export interface ClientEventExtras {
+  /** For whom: their own events carry their transaction id. */
+  readonly userId?: string | undefined;
+  readonly deviceId?: string | undefined;
+  /** Milliseconds since the epoch, for `unsigned.age`. */
+  readonly now?: number | undefined;
+  readonly redaction?: StoredEvent | undefined;
+  /** The state event that this one replaced. */
+  readonly replaced?: RoomEvent | undefined;
+  /** The reader's membership at the event. */
+  readonly membership?: string | undefined;
+}
+
+/**
+ * The form that clients get (client-server API, "Room event format"): ids added, references between events
+ * and signatures left out, `redacts` at both places, and `unsigned` as only we know it.
+ */
+export function toClientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
+  const { pdu } = event;
+  const client: ClientEvent = {
+    content: pdu.content,
+    event_id: event.eventId,
+    origin_server_ts: pdu.origin_server_ts,
+    room_id: event.roomId,
+    sender: pdu.sender,
+    type: pdu.type,
+    unsigned: unsignedOf(event, extras),
+  };
+  if (pdu.state_key !== undefined) client['state_key'] = pdu.state_key;
+  if (pdu.type === 'm.room.redaction') {
+    const target = pdu.redacts ?? pdu.content['redacts'];
+    if (typeof target === 'string') {
+      client['redacts'] = target;
+      if (pdu.content['redacts'] === undefined) client.content = { ...pdu.content, redacts: target };
+    }
+  }
+  return client;
+}
+
+function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
+  const unsigned: JsonObject = {};
+  if (extras.now !== undefined) unsigned['age'] = Math.max(0, extras.now - event.pdu.origin_server_ts);
+  if (extras.membership !== undefined) unsigned['membership'] = extras.membership;
+  const { txn } = event;
+  if (txn !== null && event.pdu.sender === extras.userId && txn.deviceId === extras.deviceId)
+    unsigned['transaction_id'] = clientTxnId(txn.txnId);
+  if (extras.replaced !== undefined) {
+    unsigned['prev_content'] = extras.replaced.pdu.content;
+    unsigned['prev_sender'] = extras.replaced.pdu.sender;
+    unsigned['replaces_state'] = extras.replaced.eventId;
+  }
+  if (extras.redaction !== undefined)
+    unsigned['redacted_because'] = toClientEvent(extras.redaction, extras.now === undefined ? {} : { now: extras.now });
+  return unsigned;
+}
+
+/** What the client chose as its id: the last part of the key under which the request is remembered. */
+function clientTxnId(txnKey: string): string {
+  return txnKey.slice(txnKey.lastIndexOf('\n') + 1);
+}
+
+/** The stripped form of a state event, as invited users see it. */
+export function toStrippedState(event: RoomEvent): StrippedState {
+  const { pdu } = event;
+  return { type: pdu.type, state_key: pdu.state_key ?? '', sender: pdu.sender, content: pdu.content };
+}
+
+/** The client form of events that the user may see, with all of `unsigned`. */
+export async function clientEventsFor(
+  ctx: RoomContext,
+  reader: { userId: string; deviceId?: string | undefined },
+  events: readonly StoredEvent[],
+): Promise<ClientEvent[]> {
+  const now = ctx.clock.now();
+  const wanted = new Set<string>();
+  const places: { replaced?: string | undefined; member?: string | undefined }[] = [];
+  const memberKey = stateKeyOf('m.room.member', reader.userId);
+  const sets = new Map<number, StateSet>();
+  for (const event of events) {
+    const place: { replaced?: string | undefined; member?: string | undefined } = {};
+    if (event.stateGroup !== null && event.stateGroupAfter !== null) {
+      const room = ctx.rooms.peek(event.roomId);
+      const after = sets.get(event.stateGroupAfter) ?? (await ctx.sets.get(event.stateGroupAfter, room));
+      sets.set(after.group, after);
+      place.member = after.get(memberKey);
+      if (event.pdu.state_key !== undefined) {
+        const before = sets.get(event.stateGroup) ?? (await ctx.sets.get(event.stateGroup, room));
+        sets.set(before.group, before);
+        place.replaced = before.get(stateKeyOf(event.pdu.type, event.pdu.state_key));
+      }
+    }
+    places.push(place);
+    for (const id of [place.replaced, place.member, event.redactedBy]) if (id) wanted.add(id);
+  }
+  const others = await ctx.lookup.many(wanted, events[0] && ctx.rooms.peek(events[0].roomId));
+  return events.map((event, index) => {
+    const place = places[index] ?? {};
+    return toClientEvent(event, {
+      ...reader,
+      now,
+      membership: membershipOf(others.get(place.member ?? '')),
+      replaced: others.get(place.replaced ?? ''),
+      redaction: others.get(event.redactedBy ?? ''),
+    });
+  });
+}

@@ -1,0 +1,117 @@
+import type { RoomEvent, StateKey } from '../protocol/event.ts';
+import type { WriteOp } from '../storage/write-set.ts';
+import { RoomChange } from './change.ts';
+import type { RoomContext } from './context.ts';
+import { TryAgain } from './errors.ts';
+import { checkByAuthEvents, impliedCreate } from './receive/04-auth-events.ts';
+import { checkByStateBefore, stateBefore } from './receive/05-state-before.ts';
+import { askPartners, serversToAsk } from './receive/ask.ts';
+import { fetchMissingAuth } from './receive/missing-auth.ts';
+import { byPrev, checkedEvents, inOrder } from './receive/outliers.ts';
+import { fetchStateBefore } from './receive/state-at.ts';
+import type { Room } from './room.ts';
+
+const maxEvents = 100;
+const maxFrom = 20;
+
+/**
+ * Fetches events that lie before what we hold of a room from partners in it ("Backfilling"), checks them as
+ * on receipt and gives them places before all we have. Gives how many came; 0: there is nothing more, or
+ * nobody to ask now.
+ */
+export async function fetchHistory(ctx: RoomContext, roomId: string, limit: number): Promise<number> {
+  return ctx.joins.run(`history ${roomId}`, async () => {
+    const room = await ctx.rooms.get(roomId);
+    if (room === undefined || room.missing.size === 0) return 0;
+    const from = [...room.missing].slice(-maxFrom);
+    const count = Math.min(Math.max(limit, 1), maxEvents);
+    try {
+      const events = await askPartners(
+        serversToAsk(ctx, room),
+        (server) => ctx.remote.backfill(server, roomId, from, count),
+        async (answer, server) => {
+          const checked = checkedEvents(ctx, roomId, room.version, answer.slice(0, maxEvents));
+          const held = await ctx.lookup.many(checked.keys(), room);
+          for (const [id, event] of held) if (!event.outlier) checked.delete(id);
+          return checked.size > 0 ? { checked, server } : undefined;
+        },
+      );
+      if (events === undefined) return 0;
+      return await place(ctx, room, events.server, inOrder(events.checked, byPrev));
+    } catch (error) {
+      if (!(error instanceof TryAgain)) throw error;
+      ctx.log.info({ err: error, roomId }, 'no history from partners now');
+      return 0;
+    }
+  });
+}
+
+/** Stores a piece of history, given in the order of the graph. */
+async function place(
+  ctx: RoomContext,
+  room: Room,
+  server: string,
+  events: readonly RoomEvent[],
+): Promise<number> {
+  const inHand = new Set(events.map((event) => event.eventId));
+  const given = new Map<string, Map<StateKey, string>>();
+  for (const event of events) {
+    await fetchMissingAuth(ctx, room, server, event);
+    const prev = await ctx.lookup.many(event.pdu.prev_events, room);
+    const isOpen = event.pdu.prev_events.some(
+      (id) => !inHand.has(id) && (prev.get(id)?.stateGroupAfter ?? null) === null,
+    );
+    if (isOpen) given.set(event.eventId, await fetchStateBefore(ctx, room, server, event.eventId));
+  }
+  const stored = await ctx.rooms.exclusive(room.roomId, async (current) => {
+    if (current === undefined) return { count: 0, written: Promise.resolve() };
+    const change = new RoomChange(ctx, current);
+    // Places are given in the order of the write set: the newest first, each further one before it.
+    const pieces: WriteOp[][] = [];
+    for (const event of events) {
+      const start = change.ops.length;
+      if (await placeOne(ctx, current, change, event, given.get(event.eventId)))
+        pieces.push(change.ops.splice(start));
+    }
+    change.ops.push(...pieces.reverse().flat());
+    const written = pieces.length === 0 ? Promise.resolve() : change.commit('history');
+    written.catch(() => undefined);
+    return { count: pieces.length, written };
+  });
+  await stored.written;
+  return stored.count;
+}
+
+async function placeOne(
+  ctx: RoomContext,
+  room: Room,
+  change: RoomChange,
+  event: RoomEvent,
+  given: Map<StateKey, string> | undefined,
+): Promise<boolean> {
+  const existing = await ctx.lookup.one(event.eventId, room);
+  if (existing !== undefined && !existing.outlier) return false;
+  const prev = await ctx.lookup.many(event.pdu.prev_events, room);
+  const isCreate = event.pdu.type === 'm.room.create' && event.pdu.prev_events.length === 0;
+  const before = isCreate
+    ? ctx.sets.create(room, new Map())
+    : await stateBefore(
+        ctx,
+        room,
+        prev.values(),
+        given === undefined ? undefined : ctx.sets.create(room, given, room.current),
+      );
+  if (before === undefined) return false;
+  const authEvents = await ctx.lookup.many(event.pdu.auth_events, room);
+  const implied = isCreate ? undefined : impliedCreate(room);
+  const step4 = checkByAuthEvents(ctx, room.version, event, authEvents, implied);
+  const verdict = step4.ok ? await checkByStateBefore(ctx, room, event, before) : step4;
+  if (room.missing.has(event.eventId)) change.foundMissing(event.eventId);
+  await change.backfilled(event, {
+    before,
+    existing,
+    rejectReason: verdict.ok ? undefined : verdict.reason,
+    unheld: event.pdu.prev_events.filter((id) => (prev.get(id)?.stateGroupAfter ?? null) === null),
+  });
+  return true;
+}

@@ -1,0 +1,134 @@
+import type { Pdu, RoomEvent } from '../../protocol/event.ts';
+import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
+import type { JsonObject, JsonValue } from '../../protocol/json.ts';
+import { buildEvent, type EventRequest, nextPlace } from '../build.ts';
+import type { RoomContext } from '../context.ts';
+import { badGateway, forbidden, invalidParam, notFound } from '../errors.ts';
+import { admit } from '../receive/admit.ts';
+import { signatureOf } from '../receive/02-signatures.ts';
+import { checkWire } from '../receive/wire.ts';
+import type { Room } from '../room.ts';
+import { addLocal, inRoom, requireJoined } from '../send.ts';
+import { strippedTypes } from '../stripped-state.ts';
+import { remoteRefusal } from './remote-refusal.ts';
+
+export interface InviteOptions {
+  readonly reason?: string | undefined;
+  readonly isDirect?: boolean | undefined;
+}
+
+/** Throws 403 with the border's reasons. */
+export function requireMayInvite(ctx: RoomContext, from: string, to: string): void {
+  const decision = ctx.border.mayInvite(from, to);
+  if (decision.allowed) return;
+  throw forbidden(decision.violations.map((violation) => violation.message).join('; '));
+}
+
+/**
+ * Invites a user. Somebody of a partner is invited by the handshake of `PUT /invite`: their server checks
+ * and signs the event before it enters the room. Throws 403 (border, auth rules, their server's refusal),
+ * 404, 502 when their server cannot be reached.
+ */
+export async function inviteUser(
+  ctx: RoomContext,
+  userId: string,
+  roomId: string,
+  target: string,
+  options: InviteOptions = {},
+): Promise<void> {
+  if (parseUserId(target) === undefined) throw invalidParam('Not a user id');
+  requireMayInvite(ctx, userId, target);
+  if (serverNameOf(target) !== ctx.serverName) return inviteRemote(ctx, userId, roomId, target, options);
+  const profile = await ctx.store.profile(target);
+  await inRoom(ctx, roomId, (room) => {
+    requireInvitable(room, userId, target);
+    return addLocal(ctx, room, inviteRequest(userId, target, profile, options));
+  });
+}
+
+function requireInvitable(room: Room, userId: string, target: string): void {
+  requireJoined(room, userId);
+  if (room.membership(target) === 'join') throw forbidden(`${target} is already in the room`);
+  if (room.membership(target) === 'ban') throw forbidden(`${target} is banned from the room`);
+}
+
+function inviteRequest(
+  userId: string,
+  target: string,
+  profile: JsonObject,
+  options: InviteOptions,
+): EventRequest {
+  const content: JsonObject = { ...profile, membership: 'invite' };
+  if (options.reason !== undefined) content['reason'] = options.reason;
+  if (options.isDirect === true) content['is_direct'] = true;
+  return { type: 'm.room.member', sender: userId, stateKey: target, content };
+}
+
+async function inviteRemote(
+  ctx: RoomContext,
+  userId: string,
+  roomId: string,
+  target: string,
+  options: InviteOptions,
+): Promise<void> {
+  const server = serverNameOf(target);
+  const { event, room, state } = await ctx.rooms.exclusive(roomId, async (held) => {
+    if (held === undefined) throw notFound('Unknown room');
+    requireInvitable(held, userId, target);
+    const request = inviteRequest(userId, target, {}, options);
+    const built = await buildEvent(ctx, held, await nextPlace(ctx, held), request);
+    return { event: built, room: held, state: inviteRoomState(held, userId) };
+  });
+  let answer: JsonValue;
+  try {
+    answer = await ctx.remote.invite(server, roomId, event.eventId, {
+      roomVersion: room.version.id,
+      event: event.pdu,
+      inviteRoomState: state,
+    });
+  } catch (error) {
+    throw remoteRefusal(server, 'invite', error);
+  }
+  const signed = checkSigned(ctx, room, event, server, answer);
+  await inRoom(ctx, roomId, async (current) => {
+    const admission = await admit(ctx, current, signed, { relay: {} });
+    if (admission.kind !== 'decided') throw badGateway('The invitation lost its place in the room');
+    const { outcome, written } = admission;
+    if (outcome.kind === 'rejected' || outcome.kind === 'soft-failed')
+      throw forbidden(outcome.reason ?? 'The room no longer allows this invitation');
+    return { result: undefined, written };
+  });
+}
+
+/** The event as we sent it, with the signature of the invited server added; anything else is refused. */
+function checkSigned(
+  ctx: RoomContext,
+  room: Room,
+  event: RoomEvent,
+  server: string,
+  answer: JsonValue,
+): RoomEvent {
+  const wire = checkWire(answer, room.version, ctx.keys);
+  if (!wire.ok || wire.event.eventId !== event.eventId)
+    throw badGateway(`${server} did not answer with the invitation that we sent`);
+  const theirs = wire.event.pdu.signatures[server];
+  const pdu: Pdu = {
+    ...event.pdu,
+    signatures: { ...event.pdu.signatures, ...(theirs === undefined ? {} : { [server]: theirs }) },
+  };
+  if (signatureOf(pdu, server, room.version, ctx.keys) !== 'valid')
+    throw badGateway(`${server} did not sign the invitation`);
+  return { ...event, pdu };
+}
+
+/** State that tells the invited server and user what the room is: whole events, the create event among them. */
+export function inviteRoomState(room: Room, inviter: string): JsonValue[] {
+  const state: JsonValue[] = [];
+  for (const type of strippedTypes) {
+    const event = room.get(type, '');
+    if (event !== undefined) state.push(event.pdu);
+  }
+  const member = room.get('m.room.member', inviter);
+  if (member !== undefined) state.push(member.pdu);
+  return state;
+}

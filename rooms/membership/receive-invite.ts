@@ -1,0 +1,110 @@
+import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
+import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
+import { addSignature } from '../../protocol/signing.ts';
+import { nextPosition } from '../../storage/write-set.ts';
+import type { RoomContext } from '../context.ts';
+import { forbidden, invalidParam, notFound, RoomError } from '../errors.ts';
+import { checkFormat } from '../receive/01-format.ts';
+import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
+import { stripState } from '../stripped-state.ts';
+
+export interface InviteBody {
+  readonly roomVersion: string;
+  readonly event: JsonValue;
+  readonly inviteRoomState: readonly JsonValue[];
+}
+
+const maxInviteState = 100;
+
+/**
+ * `PUT /invite` of a partner: checks that it is an invitation of theirs for one of ours, signs it, and keeps
+ * it for the user if we are not in the room (else the event reaches us through the room). Gives the signed
+ * event. Throws 400 `M_INVALID_PARAM` or `M_INCOMPATIBLE_ROOM_VERSION`, 403, 404 for an unknown user.
+ */
+export async function receiveInvite(
+  ctx: RoomContext,
+  origin: string,
+  roomId: string,
+  eventId: string,
+  body: InviteBody,
+): Promise<JsonValue> {
+  const version = roomVersion(body.roomVersion);
+  if (version === undefined)
+    throw new RoomError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'We do not speak this room version', {
+      room_version: body.roomVersion,
+    });
+  const wire = checkWire(body.event, version, ctx.keys);
+  if (!wire.ok) throw invalidParam(wire.reason);
+  const { event } = wire;
+  if (event.eventId !== eventId) throw invalidParam('The event has another id');
+  if (event.roomId !== roomId) throw invalidParam('The event is of another room');
+  const { pdu } = event;
+  if (pdu.type !== 'm.room.member' || pdu.content['membership'] !== 'invite')
+    throw invalidParam('Not an invitation');
+  if (serverNameOf(pdu.sender) !== origin) throw invalidParam('The sender is not of your server');
+  const target = pdu.state_key ?? '';
+  const user = parseUserId(target);
+  if (user?.serverName !== ctx.serverName) throw invalidParam('The invited user is not of this server');
+  checkInviteState(ctx, origin, roomId, version, body.inviteRoomState);
+  if (!(await ctx.store.isActiveUser(user.localpart))) throw notFound('No such user');
+  const decision = ctx.border.mayInvite(pdu.sender, target);
+  if (!decision.allowed)
+    throw forbidden(decision.violations.map((violation) => violation.message).join('; '));
+  const room = await ctx.rooms.get(roomId);
+  if (room !== undefined && !room.allowsServer(origin)) throw forbidden('Your server is denied by the room');
+  const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
+  if (room?.hasLocalMember() !== true) {
+    const position = nextPosition();
+    await ctx.db.writer.submit({
+      label: 'invite from a partner',
+      ops: [
+        ctx.store.inviteOp({
+          roomId,
+          userId: target,
+          event: signed,
+          strippedState: stripState(body.inviteRoomState, pdu.sender),
+          origin,
+          position,
+        }),
+      ],
+      notes: [
+        { stream: 'memberships', key: target, position, payload: { roomId, membership: 'invite' } },
+      ],
+    });
+  }
+  return signed as JsonObject;
+}
+
+/**
+ * The state that comes with an invitation: from room version 12 the create event must be among it, whole and
+ * signed, since its hash is the room's id; whatever is a whole event must be one of this room. Older rooms
+ * may send the stripped form.
+ */
+function checkInviteState(
+  ctx: RoomContext,
+  origin: string,
+  roomId: string,
+  version: RoomVersion,
+  state: readonly JsonValue[],
+): void {
+  if (state.length > maxInviteState) throw invalidParam('invite_room_state is too long');
+  let hasCreate = false;
+  for (const value of state) {
+    if (!isObject(value)) throw invalidParam('invite_room_state holds something that is not an event');
+    const whole = value['signatures'] !== undefined || version.roomIdIsHash;
+    if (!whole) continue;
+    const format = checkFormat(value, version);
+    if (!format.ok) throw invalidParam(`invite_room_state: ${format.reason}`);
+    if (roomIdOfPdu(format.pdu, version) !== roomId)
+      throw invalidParam('invite_room_state holds an event of another room');
+    const isCreate = format.pdu.type === 'm.room.create';
+    // Others in the room may be of servers whose keys we do not know; the inviting server's we must.
+    if (serverNameOf(format.pdu.sender) === origin || (isCreate && version.roomIdIsHash)) {
+      const wire = checkWire(value, version, ctx.keys);
+      if (!wire.ok) throw invalidParam(`invite_room_state: ${wire.reason}`);
+    }
+    if (isCreate) hasCreate = true;
+  }
+  if (version.roomIdIsHash && !hasCreate) throw invalidParam('invite_room_state has no create event');
+}

@@ -1,0 +1,227 @@
+import type { StateMap } from '../protocol/event.ts';
+import type { JsonValue } from '../protocol/json.ts';
+import { type ClientEventExtras, clientEventsFor, toClientEvent } from './client-event.ts';
+import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
+import { createRoom } from './create-room.ts';
+import { notFound } from './errors.ts';
+import { fetchHistory } from './history.ts';
+import { forgetRoom } from './membership/forget.ts';
+import { type InviteOptions, inviteUser } from './membership/invite.ts';
+import { joinRoom } from './membership/join.ts';
+import { leaveRoom } from './membership/leave.ts';
+import { banUser, kickUser, unbanUser } from './membership/moderation.ts';
+import { type InviteBody, receiveInvite } from './membership/receive-invite.ts';
+import type { RemoteTemplate } from './ports.ts';
+import { type ReceiveOptions, Receiver } from './receive/receive.ts';
+import { redactEvent, sendEvent, TxnGuard } from './send.ts';
+import { backfill, getEvent, getMissingEvents } from './serve/history.ts';
+import { makeJoin, makeLeave, sendJoin, sendLeave } from './serve/joins.ts';
+import { getEventAuth, getState, getStateIds } from './serve/state.ts';
+import type {
+  ClientEvent,
+  CreateRoomRequest,
+  JoinOptions,
+  ReceiveOutcome,
+  RedactRequest,
+  RoomView,
+  SendJoinAnswer,
+  SendRequest,
+  StoredEvent,
+} from './types.ts';
+import { visibleEvents } from './visibility.ts';
+
+export type { RoomEngineDeps } from './context.ts';
+
+/**
+ * The rooms of one island: what its people do in them, what partners send, and what both may read. Answers
+ * of methods that change something mean that it is on disk. Refusals are `RoomError`s.
+ */
+export class RoomEngine {
+  readonly #ctx: RoomContext;
+  readonly #receiver: Receiver;
+  readonly #txns: TxnGuard;
+
+  constructor(deps: RoomEngineDeps) {
+    this.#ctx = makeContext(deps);
+    this.#receiver = new Receiver(this.#ctx);
+    this.#txns = new TxnGuard(this.#ctx);
+  }
+
+  // What our people do. User ids are ours and authenticated.
+
+  createRoom(userId: string, request: CreateRoomRequest): Promise<{ roomId: string }> {
+    return createRoom(this.#ctx, userId, request);
+  }
+
+  send(request: SendRequest): Promise<{ eventId: string }> {
+    return this.#txns.once(request.userId, request.txn, () => sendEvent(this.#ctx, request));
+  }
+
+  redact(request: RedactRequest): Promise<{ eventId: string }> {
+    return this.#txns.once(request.userId, request.txn, () => redactEvent(this.#ctx, request));
+  }
+
+  join(userId: string, roomId: string, options: JoinOptions = {}): Promise<void> {
+    return joinRoom(this.#ctx, userId, roomId, options);
+  }
+
+  invite(userId: string, roomId: string, target: string, options: InviteOptions = {}): Promise<void> {
+    return inviteUser(this.#ctx, userId, roomId, target, options);
+  }
+
+  leave(userId: string, roomId: string, reason?: string): Promise<void> {
+    return leaveRoom(this.#ctx, userId, roomId, reason);
+  }
+
+  kick(userId: string, roomId: string, target: string, reason?: string): Promise<void> {
+    return kickUser(this.#ctx, userId, roomId, target, reason);
+  }
+
+  ban(userId: string, roomId: string, target: string, reason?: string): Promise<void> {
+    return banUser(this.#ctx, userId, roomId, target, reason);
+  }
+
+  unban(userId: string, roomId: string, target: string, reason?: string): Promise<void> {
+    return unbanUser(this.#ctx, userId, roomId, target, reason);
+  }
+
+  forget(userId: string, roomId: string): Promise<void> {
+    return forgetRoom(this.#ctx, userId, roomId);
+  }
+
+  // What people read.
+
+  /** The room's current state in memory; undefined for a room that we do not hold. */
+  async view(roomId: string): Promise<RoomView | undefined> {
+    return this.#ctx.rooms.get(roomId);
+  }
+
+  /** An event that we hold, in any state; readers filter with `visibleEvents`. */
+  event(eventId: string): Promise<StoredEvent | undefined> {
+    return this.#ctx.lookup.one(eventId);
+  }
+
+  /** Events by id, those that we hold. */
+  events(eventIds: Iterable<string>): Promise<Map<string, StoredEvent>> {
+    return this.#ctx.lookup.many(eventIds);
+  }
+
+  /** Throws 404 for an event without a known state. */
+  stateBefore(eventId: string): Promise<StateMap> {
+    return this.#stateAt(eventId, 'stateGroup');
+  }
+
+  /** Throws 404 for an event without a known state. */
+  stateAfter(eventId: string): Promise<StateMap> {
+    return this.#stateAt(eventId, 'stateGroupAfter');
+  }
+
+  /** A state by its group number, as stored with events and rooms. */
+  async stateOfGroup(group: number): Promise<StateMap> {
+    return (await this.#ctx.sets.get(group)).toMap();
+  }
+
+  /** Those of the events of a room that the user may see, in their order. */
+  visibleEvents<E extends StoredEvent>(userId: string, roomId: string, events: readonly E[]): Promise<E[]> {
+    return visibleEvents(this.#ctx, userId, roomId, events);
+  }
+
+  /** The form that clients get, with `unsigned` filled for this reader. Does not filter. */
+  clientEvents(
+    reader: { userId: string; deviceId?: string | undefined },
+    events: readonly StoredEvent[],
+  ): Promise<ClientEvent[]> {
+    return clientEventsFor(this.#ctx, reader, events);
+  }
+
+  clientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
+    return toClientEvent(event, extras);
+  }
+
+  /** Asks partners for events before those that we hold; gives how many came. */
+  fetchHistory(roomId: string, limit: number): Promise<number> {
+    return fetchHistory(this.#ctx, roomId, limit);
+  }
+
+  /** Does the timeline go on before what we hold? */
+  async hasMoreHistory(roomId: string): Promise<boolean> {
+    const room = await this.#ctx.rooms.get(roomId);
+    return room !== undefined && room.missing.size > 0;
+  }
+
+  // What partners ask. `origin` is the authenticated server.
+
+  /** Throws only for reasons that pass: `TryAgain`, storage errors. */
+  receive(origin: string, pdu: JsonValue, options: ReceiveOptions = {}): Promise<ReceiveOutcome> {
+    return this.#receiver.receive(origin, pdu, options);
+  }
+
+  makeJoin(
+    origin: string,
+    roomId: string,
+    userId: string,
+    versions: readonly string[],
+  ): Promise<RemoteTemplate> {
+    return makeJoin(this.#ctx, origin, roomId, userId, versions);
+  }
+
+  sendJoin(origin: string, roomId: string, eventId: string, pdu: JsonValue): Promise<SendJoinAnswer> {
+    return sendJoin(this.#ctx, this.#receiver, origin, roomId, eventId, pdu);
+  }
+
+  makeLeave(origin: string, roomId: string, userId: string): Promise<RemoteTemplate> {
+    return makeLeave(this.#ctx, origin, roomId, userId);
+  }
+
+  sendLeave(origin: string, roomId: string, eventId: string, pdu: JsonValue): Promise<void> {
+    return sendLeave(this.#ctx, this.#receiver, origin, roomId, eventId, pdu);
+  }
+
+  /** Gives the event with our signature. */
+  receiveInvite(origin: string, roomId: string, eventId: string, body: InviteBody): Promise<JsonValue> {
+    return receiveInvite(this.#ctx, origin, roomId, eventId, body);
+  }
+
+  getEvent(origin: string, eventId: string): Promise<JsonValue> {
+    return getEvent(this.#ctx, origin, eventId);
+  }
+
+  getState(
+    origin: string,
+    roomId: string,
+    eventId: string,
+  ): Promise<{ pdus: JsonValue[]; authChain: JsonValue[] }> {
+    return getState(this.#ctx, origin, roomId, eventId);
+  }
+
+  getStateIds(
+    origin: string,
+    roomId: string,
+    eventId: string,
+  ): Promise<{ pduIds: string[]; authChainIds: string[] }> {
+    return getStateIds(this.#ctx, origin, roomId, eventId);
+  }
+
+  getEventAuth(origin: string, roomId: string, eventId: string): Promise<JsonValue[]> {
+    return getEventAuth(this.#ctx, origin, roomId, eventId);
+  }
+
+  backfill(origin: string, roomId: string, from: readonly string[], limit: number): Promise<JsonValue[]> {
+    return backfill(this.#ctx, origin, roomId, from, limit);
+  }
+
+  getMissingEvents(
+    origin: string,
+    roomId: string,
+    request: { earliest: readonly string[]; latest: readonly string[]; limit: number; minDepth: number },
+  ): Promise<JsonValue[]> {
+    return getMissingEvents(this.#ctx, origin, roomId, request);
+  }
+
+  async #stateAt(eventId: string, which: 'stateGroup' | 'stateGroupAfter'): Promise<StateMap> {
+    const event = await this.#ctx.lookup.one(eventId);
+    const group = event?.[which] ?? null;
+    if (event === undefined || group === null) throw notFound('The state at this event is not known');
+    return (await this.#ctx.sets.get(group, this.#ctx.rooms.peek(event.roomId))).toMap();
+  }
+}
