@@ -16,7 +16,7 @@ import { InboxAccess } from './inbound/inbox-access.ts';
 import { Processor } from './inbound/processor.ts';
 import { PinnedKeyRing } from './key-ring.ts';
 import { helloJson, type LaneStandings, lanes, readHello } from './lanes.ts';
-import { type LinkManager, type LinkStatus } from './link/link-manager.ts';
+import type { LinkManager, LinkStatus } from './link/link-manager.ts';
 import type { LocalMedia } from './media.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';

@@ -106,11 +106,11 @@ export class EduReceiver {
     for (const receipt of receipts) {
       const view = await this.#engine.view(receipt.roomId);
       if (view === undefined || !mayActIn(view, origin, receipt.userId)) continue;
-      const eventPos = await this.#db.events.positionOf(view.roomNid, receipt.eventId);
-      if (eventPos === undefined) {
-        if (attempts < maxReceiptAttempts) throw new TryAgain('the event of a receipt is not here yet');
-        continue;
-      }
+      const event = await this.#engine.event(receipt.eventId);
+      if (event?.streamPos === undefined && attempts < maxReceiptAttempts)
+        throw new TryAgain('the event of a receipt is not here yet');
+      const eventPos = event?.roomId === receipt.roomId ? (event.streamPos ?? undefined) : undefined;
+      if (eventPos === undefined) continue;
       const position = nextPosition();
       rows.push({
         room_nid: view.roomNid,

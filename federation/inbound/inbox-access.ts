@@ -1,6 +1,6 @@
 import { type JsonValue, parseJson } from '../../protocol/json.ts';
 import type { Database } from '../../storage/database.ts';
-import type { WriteOp } from '../../storage/writer.ts';
+import type { Row, WriteOp } from '../../storage/writer.ts';
 import type { LaneHeader, LanePlace } from '../lanes.ts';
 
 /** Something that was received and is on disk, not yet processed. */
@@ -59,18 +59,7 @@ export class InboxAccess {
       ops.push({
         kind: 'insert',
         table: 'staged',
-        rows: staging.rows.map((row) => ({
-          staged_nid: row.nid,
-          origin,
-          kind: row.kind,
-          room_id: row.roomId === '' ? null : row.roomId,
-          event_id: null,
-          json: JSON.stringify(row.value),
-          received_ts: row.receivedTs,
-          attempts: row.attempts,
-          next_try_ts: null,
-          dead_reason: row.deadReason,
-        })),
+        rows: staging.rows.map(tableRow),
       });
     ops.push({
       kind: 'insert',
@@ -113,16 +102,30 @@ export class InboxAccess {
   }
 
   async putOff(row: StagedRow): Promise<void> {
-    await this.#update(row, { attempts: row.attempts, next_try_ts: row.nextTryTs });
-  }
-
-  /** Makes a row a dead letter: it stays, for an admin to see. */
-  async bury(row: StagedRow, reason: string): Promise<void> {
-    await this.#update(row, { attempts: row.attempts, dead_reason: reason.slice(0, 1_000) });
-  }
-
-  async #update(row: StagedRow, set: Record<string, string | number>): Promise<void> {
+    const set = { attempts: row.attempts, next_try_ts: row.nextTryTs };
     const op: WriteOp = { kind: 'update', table: 'staged', set, where: { staged_nid: row.nid } };
-    await this.#db.writer.submit({ label: 'staged row', ops: [op] });
+    await this.#db.writer.submit({ label: 'staged row put off', ops: [op] });
   }
+
+  /** Makes a row a dead letter, for an admin to see. It may be gone already: the room had no use for it. */
+  async bury(row: StagedRow, reason: string): Promise<void> {
+    const dead = { ...row, deadReason: reason.slice(0, 1_000) };
+    const op: WriteOp = { kind: 'upsert', table: 'staged', key: ['staged_nid'], rows: [tableRow(dead)] };
+    await this.#db.writer.submit({ label: 'dead letter', ops: [op] });
+  }
+}
+
+function tableRow(row: StagedRow): Row {
+  return {
+    staged_nid: row.nid,
+    origin: row.origin,
+    kind: row.kind,
+    room_id: row.roomId === '' ? null : row.roomId,
+    event_id: null,
+    json: JSON.stringify(row.value),
+    received_ts: row.receivedTs,
+    attempts: row.attempts,
+    next_try_ts: null,
+    dead_reason: row.deadReason,
+  };
 }

@@ -166,8 +166,6 @@ export class Processor {
         },
         'an event of a partner was not accepted',
       );
-    // A duplicate writes nothing of its own.
-    if (outcome.kind === 'duplicate') await this.#inbox.remove(row);
     return undefined;
   }
 

@@ -30,6 +30,11 @@ export class WebSocketChannel implements MessageChannel {
   #closed: number | undefined;
   #closing: Timer | undefined;
   #error: Error | undefined;
+  #onClosed: () => void = () => {};
+  /** Resolves when the socket is gone. */
+  readonly closed = new Promise<void>((resolve) => {
+    this.#onClosed = resolve;
+  });
 
   constructor(socket: WebSocket, clock: Clock) {
     this.#socket = socket;
@@ -113,6 +118,7 @@ export class WebSocketChannel implements MessageChannel {
     this.#closing?.cancel();
     this.#rejectWaiter(code);
     this.#listener?.onClose(code);
+    this.#onClosed();
   }
 
   #rejectWaiter(code: number): void {

@@ -1,21 +1,392 @@
-import type { Server } from 'node:http';
-import type { LinkRequest, LinkResponse, LinkStatus } from './types.ts';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Logger } from 'pino';
+import type { JsonObject } from '../../protocol/json.ts';
+import type { Clock, Random, Timer } from '../../protocol/runtime.ts';
+import type { SigningKey } from '../../protocol/signing.ts';
+import { Acceptor } from './acceptor.ts';
+import type { WebSocketChannel } from './channel.ts';
+import { type DialDeps, DialError, dial } from './dial.ts';
+import { type EstablishDeps, type Establishing, establish } from './establish.ts';
+import { type HandshakeDefences, HandshakeRefused } from './handshake.ts';
+import { closeCodes, defaultLinkLimits, type LinkLimits } from './limits.ts';
+import type { Link } from './link.ts';
+import type { LinkKeyPair } from './noise/keys.ts';
+import { PartnerLinks } from './partner-links.ts';
+import { type DialFailure, Redial } from './redial.ts';
+import {
+  type LinkHandler,
+  type LinkHello,
+  type LinkPartner,
+  type LinkPartners,
+  type LinkRequest,
+  type LinkResponse,
+  type LinkStatus,
+  LinkUnavailable,
+} from './types.ts';
+import { strictUpgradeChecks, type UpgradeChecks, UpgradeFilter, usableKey } from './upgrade-filter.ts';
+import { linkSubprotocol } from './upgrade-request.ts';
 
+export { generateLinkKey, type LinkKeyPair, linkKeyFromSeed } from './noise/keys.ts';
 export * from './types.ts';
 
-/** Keeps one link to each active partner: dials, accepts, arbitrates, and carries requests both ways. */
-export interface LinkManager {
-  /** Serves the link's path on this server: upgrades, and 426 to a plain GET. */
-  attach(server: Server): void;
-  start(): void;
-  /** GOAWAY to all, waits for what is open (bounded), closes. */
-  stop(): Promise<void>;
-  /** To be called after the partners changed: closes, dials and retries at once. */
-  partnersChanged(): void;
-  /** Rejects with `LinkUnavailable`, `LinkStreamReset` (deadline included). Waits `waitMs` (10 s) for the link. */
-  request(serverName: string, request: LinkRequest, options?: { waitMs?: number }): Promise<LinkResponse>;
-  status(serverName: string): LinkStatus;
-  on(event: 'up' | 'down', listener: (serverName: string) => void): this;
-  /** Ends the links to a partner abruptly, as a torn cable would; it is dialled again. */
-  cut(serverName: string): void;
+export interface LinkManagerDeps {
+  readonly serverName: string;
+  readonly signingKey: SigningKey;
+  /** X25519; signed anew in each handshake by the signing key. */
+  readonly linkStaticKey: LinkKeyPair;
+  readonly partners: LinkPartners;
+  readonly handler: LinkHandler;
+  readonly hello: LinkHello;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly software: { readonly name: string; readonly version: string };
+  /** What this island can do beyond version 1 of the protocol. */
+  readonly features?: readonly string[];
+  readonly limits?: Partial<LinkLimits>;
+  /** `http://HOST:PORT` of a CONNECT proxy. */
+  readonly proxyUrl?: string;
+  /** What a test weakens in order to prove a defence, or sets to play an island of another age. */
+  readonly internals?: {
+    readonly handshake?: HandshakeDefences;
+    readonly upgrade?: UpgradeChecks;
+    readonly subprotocols?: readonly string[];
+  };
+}
+
+interface Known {
+  readonly links: PartnerLinks;
+  readonly redial: Redial;
+  isCut: boolean;
+}
+
+const sweepMs = 1_000;
+const defaultWaitMs = 10_000;
+
+/**
+ * Keeps one link to each active partner: dials, accepts, arbitrates, and carries requests both ways.
+ * Nobody but an active partner with a pinned key gets one.
+ */
+export class LinkManager extends EventEmitter<{
+  up: [serverName: string];
+  down: [serverName: string];
+  notice: [serverName: string, notice: JsonObject];
+}> {
+  readonly #deps: LinkManagerDeps;
+  readonly #limits: LinkLimits;
+  readonly #log: Logger;
+  readonly #acceptor: Acceptor;
+  readonly #establish: EstablishDeps;
+  readonly #dial: DialDeps;
+  readonly #known = new Map<string, Known>();
+  readonly #channels = new Set<WebSocketChannel>();
+  readonly #young = new Map<WebSocketChannel, string>();
+  #isRunning = false;
+  #sweep: Timer | undefined;
+
+  constructor(deps: LinkManagerDeps) {
+    super();
+    const { serverName, signingKey, clock, random, partners, software, internals } = deps;
+    const limits: LinkLimits = { ...defaultLinkLimits, ...deps.limits };
+    this.#deps = deps;
+    this.#limits = limits;
+    this.#log = deps.log.child({ sub: 'link' });
+    const own = {
+      serverName,
+      signingKey,
+      linkPublicKey: deps.linkStaticKey.publicKey,
+      features: deps.features ?? [],
+      limits,
+      software: `${software.name}/${software.version}`,
+    };
+    this.#establish = {
+      own,
+      staticKey: deps.linkStaticKey,
+      handler: deps.handler,
+      hello: deps.hello,
+      clock,
+      random,
+      limits,
+      log: this.#log,
+      defences: internals?.handshake ?? {},
+    };
+    const subprotocols = internals?.subprotocols ?? [linkSubprotocol];
+    this.#dial = { serverName, signingKey, clock, random, limits, proxyUrl: deps.proxyUrl, subprotocols };
+    this.#acceptor = new Acceptor({
+      filter: new UpgradeFilter(
+        { serverName, signingKey, partners, clock, limits },
+        internals?.upgrade ?? strictUpgradeChecks,
+      ),
+      clock,
+      limits,
+      log: this.#log,
+      isAccepting: () => this.#isRunning,
+      onChannel: (channel, partner, offers, release) => this.#accept(channel, partner, offers, release),
+    });
+  }
+
+  /**
+   * Serves the link's path on this server: upgrades, and 426 to anything else. `addressOf` gives the address
+   * that limits count, for servers behind a proxy.
+   */
+  attach(
+    server: Server,
+    addressOf: (request: IncomingMessage) => string = (request) => request.socket.remoteAddress ?? '',
+  ): void {
+    this.#acceptor.attach(server, addressOf);
+  }
+
+  /** Begins to accept and to dial. */
+  start(): void {
+    this.#isRunning = true;
+    this.partnersChanged();
+    this.#sweepSoon();
+  }
+
+  /** GOAWAY to all, waits for what is open (`drainMs` at most), closes. */
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    this.#sweep?.cancel();
+    for (const channel of [...this.#young.keys()]) channel.terminate();
+    for (const { links, redial } of this.#known.values()) {
+      redial.stop();
+      links.giveUp();
+      for (const link of links.all()) link.leave('shutting down');
+    }
+    await Promise.all([...this.#channels].map((channel) => channel.closed));
+  }
+
+  /** To be called after the partners changed: closes what may not be, and dials or retries at once. */
+  partnersChanged(): void {
+    if (!this.#isRunning) return;
+    this.#closeUnwanted();
+    for (const partner of this.#deps.partners.active()) this.#knownOf(partner.serverName).redial.now();
+  }
+
+  /**
+   * Sends a request over the partner's link, waiting up to `waitMs` (10 s) for one. Rejects with
+   * `LinkUnavailable`, or with `LinkStreamReset` when its deadline passed or the partner gave it up.
+   */
+  async request(
+    serverName: string,
+    request: LinkRequest,
+    options: { waitMs?: number } = {},
+  ): Promise<LinkResponse> {
+    const { clock } = this.#deps;
+    const start = clock.now();
+    const waitUntil = start + Math.min(options.waitMs ?? defaultWaitMs, request.deadlineMs);
+    for (;;) {
+      if (!this.#isRunning) throw new LinkUnavailable('This island is not running');
+      if (this.#partner(serverName) === undefined)
+        throw new LinkUnavailable(`${serverName} is not an active partner`);
+      const { links, redial } = this.#knownOf(serverName);
+      let link = links.usable();
+      if (link === undefined) {
+        redial.soon();
+        link = await links.wait(waitUntil - clock.now());
+      }
+      try {
+        return await link.request(request, start + request.deadlineMs - clock.now());
+      } catch (error) {
+        // It never left, because the link is being left: the next one takes it.
+        const mayRetry = error instanceof LinkUnavailable && !error.maybeDelivered && !link.isUsable;
+        if (!mayRetry || clock.now() >= waitUntil) throw error;
+      }
+    }
+  }
+
+  /** Tells a partner of changed keys, limits or policy; nothing happens without a link. */
+  notice(serverName: string, notice: JsonObject): void {
+    this.#known.get(serverName)?.links.usable()?.notice(notice);
+  }
+
+  status(serverName: string): LinkStatus {
+    const known = this.#known.get(serverName);
+    if (known === undefined) return { state: 'down', since: this.#deps.clock.now(), dialledBy: null };
+    return known.links.status(known.redial.isDialling);
+  }
+
+  /**
+   * Ends the links to a partner abruptly, as a torn cable would; it is dialled again. With `hold` none comes
+   * into being until `mend`.
+   */
+  cut(serverName: string, options: { hold?: boolean } = {}): void {
+    const known = this.#knownOf(serverName);
+    known.isCut = options.hold ?? false;
+    for (const [channel, name] of [...this.#young]) if (name === serverName) channel.terminate();
+    for (const link of known.links.all()) link.terminate('cut');
+  }
+
+  /** Undoes `cut` with `hold`, and dials at once. */
+  mend(serverName: string): void {
+    const known = this.#knownOf(serverName);
+    known.isCut = false;
+    known.redial.now();
+  }
+
+  #partner(serverName: string): LinkPartner | undefined {
+    return this.#deps.partners.active().find((partner) => partner.serverName === serverName);
+  }
+
+  #knownOf(serverName: string): Known {
+    const existing = this.#known.get(serverName);
+    if (existing !== undefined) return existing;
+    const { clock, random, serverName: ownName } = this.#deps;
+    const limits = this.#limits;
+    const known: Known = {
+      links: new PartnerLinks({ serverName, ownName, clock, limits }),
+      redial: new Redial({
+        clock,
+        random,
+        limits,
+        isWanted: () => this.#isDialWanted(serverName),
+        attempt: (number, signal) => this.#attempt(serverName, number, signal),
+      }),
+      isCut: false,
+    };
+    this.#known.set(serverName, known);
+    return known;
+  }
+
+  #isDialWanted(serverName: string): boolean {
+    const partner = this.#partner(serverName);
+    if (!this.#isRunning || partner === undefined || partner.dial === 'inbound' || partner.urls.length === 0)
+      return false;
+    const known = this.#knownOf(serverName);
+    return !known.isCut && known.links.usable() === undefined;
+  }
+
+  /** One dial, from the URL to the open link. */
+  async #attempt(serverName: string, number: number, signal: AbortSignal): Promise<DialFailure | undefined> {
+    const partner = this.#partner(serverName);
+    const url = partner?.urls[(number - 1) % partner.urls.length];
+    if (partner === undefined || url === undefined) return { kind: 'soon' };
+    const log = this.#log.child({ partner: serverName });
+    try {
+      const { channel, subprotocol } = await dial(this.#dial, partner, url, signal);
+      const offers = this.#dial.subprotocols;
+      await this.#setUp({ channel, partner, dialledBy: 'us', subprotocol, offers }, () => {});
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return { kind: 'soon' };
+      if (error instanceof HandshakeRefused && isWrongPeer(error)) {
+        log.error(
+          { audit: true, reason: error.reason },
+          'ALARM: whoever answers under this partner\u2019s address does not hold its pinned key; next try in 10 minutes',
+        );
+        return { kind: 'alarm' };
+      }
+      const reason = error instanceof Error ? error.message : String(error);
+      log.info({ reason }, 'a partner could not be reached');
+      return { kind: 'soon', retryAfterMs: error instanceof DialError ? error.retryAfterMs : undefined };
+    }
+  }
+
+  #accept(
+    channel: WebSocketChannel,
+    partner: LinkPartner,
+    offers: readonly string[],
+    release: () => void,
+  ): void {
+    const { serverName } = partner;
+    if (this.#knownOf(serverName).isCut) {
+      channel.terminate();
+      return;
+    }
+    const wire = { channel, partner, dialledBy: 'them', subprotocol: linkSubprotocol, offers } as const;
+    this.#setUp(wire, release).catch((error: unknown) => {
+      const reason = error instanceof HandshakeRefused ? error.reason : String(error);
+      this.#log.warn(
+        { audit: true, partner: serverName, reason },
+        'a link that a partner dialled was not set up',
+      );
+    });
+  }
+
+  async #setUp(
+    wire: Pick<Establishing, 'channel' | 'partner' | 'dialledBy' | 'subprotocol' | 'offers'>,
+    onAuthenticated: () => void,
+  ): Promise<void> {
+    const { channel, partner } = wire;
+    const { serverName } = partner;
+    this.#channels.add(channel);
+    this.#young.set(channel, serverName);
+    void channel.closed.then(() => {
+      this.#channels.delete(channel);
+      this.#young.delete(channel);
+    });
+    const link = await establish(this.#establish, {
+      ...wire,
+      onAuthenticated,
+      onEnd: (ended, why) => this.#onEnd(serverName, ended, why),
+      onLeaving: () => this.#refresh(serverName),
+      onNotice: (_link, notice) => this.emit('notice', serverName, notice),
+    });
+    this.#young.delete(channel);
+    if (!this.#isRunning) {
+      link.leave('shutting down');
+      return;
+    }
+    if (!this.#isStillWelcome(link)) {
+      link.close(closeCodes.refused, 'no longer a partner');
+      throw new Error('The partner changed while its link was set up');
+    }
+    const { links, redial } = this.#knownOf(serverName);
+    const { dialledBy, peer } = link;
+    this.#log.info({ partner: serverName, dialledBy, software: peer.software }, 'link is up');
+    redial.succeeded();
+    links.add(link);
+    this.#refresh(serverName);
+  }
+
+  #onEnd(serverName: string, link: Link, why: string): void {
+    this.#log.info({ partner: serverName, dialledBy: link.dialledBy, reason: why }, 'link is down');
+    this.#knownOf(serverName).links.remove(link);
+    this.#refresh(serverName);
+  }
+
+  /** Tells of a change, and dials where a link is missing. */
+  #refresh(serverName: string): void {
+    const { links, redial } = this.#knownOf(serverName);
+    const change = links.change();
+    if (change === 'down') redial.soon();
+    if (change === undefined) return;
+    try {
+      this.emit(change, serverName);
+    } catch (err) {
+      this.#log.error({ err, partner: serverName }, 'a listener of links failed');
+    }
+  }
+
+  #isStillWelcome(link: Link): boolean {
+    const partner = this.#partner(link.peer.serverName);
+    if (partner === undefined || this.#known.get(link.peer.serverName)?.isCut) return false;
+    return usableKey(partner, link.peer.keyId, this.#deps.clock.now()) === link.peer.verifyKey;
+  }
+
+  #closeUnwanted(): void {
+    for (const [serverName, { links, redial }] of this.#known) {
+      for (const link of links.all())
+        if (!this.#isStillWelcome(link)) link.close(closeCodes.refused, 'no longer a partner');
+      if (this.#partner(serverName) !== undefined) continue;
+      redial.stop();
+      links.giveUp();
+    }
+    for (const [channel, serverName] of [...this.#young])
+      if (this.#partner(serverName) === undefined) channel.terminate();
+  }
+
+  /** Entries end by themselves too, at their time. */
+  #sweepSoon(): void {
+    this.#sweep = this.#deps.clock.setTimer(sweepMs, () => {
+      this.#closeUnwanted();
+      this.#sweepSoon();
+    });
+  }
+}
+
+/** The handshake went well up to who it was made with. */
+function isWrongPeer(error: HandshakeRefused): boolean {
+  return ['self', 'wrong-name', 'unpinned-key', 'bad-link-key-signature'].includes(error.reason);
 }
