@@ -55,7 +55,8 @@ function checkFields(event: JsonObject, version: RoomVersion): string | undefine
   if (!isEventIds(event['auth_events'], maxAuthEvents)) return 'without valid auth_events';
   if (!isObject(hashes) || typeof hashes['sha256'] !== 'string') return 'without a content hash';
   if (!isSignatures(signatures)) return 'without valid signatures';
-  if (event['unsigned'] !== undefined && !isObject(event['unsigned'])) return 'with unsigned data of a wrong type';
+  if (event['unsigned'] !== undefined && !isObject(event['unsigned']))
+    return 'with unsigned data of a wrong type';
   const { redacts } = event;
   if (redacts !== undefined && typeof redacts !== 'string') return 'with a redacts that is not a string';
   return undefined;
@@ -82,7 +83,8 @@ function isSignatures(value: JsonValue | undefined): boolean {
   return (
     isObject(value) &&
     Object.values(value).every(
-      (ofServer) => isObject(ofServer) && Object.values(ofServer).every((signature) => typeof signature === 'string'),
+      (ofServer) =>
+        isObject(ofServer) && Object.values(ofServer).every((signature) => typeof signature === 'string'),
     )
   );
 }

@@ -48,5 +48,9 @@ export function mayServerSeeEvent(
   joinedLater: boolean,
 ): boolean {
   const membership = [...memberships];
-  return maySeeEvent({ visibility, membership: membership.length === 0 ? ['leave'] : membership, joinedLater });
+  return maySeeEvent({
+    visibility,
+    membership: membership.length === 0 ? ['leave'] : membership,
+    joinedLater,
+  });
 }

@@ -54,6 +54,7 @@ function decodeUtf8(bytes: Uint8Array): string {
 
 const quote = 0x22;
 const backslash = 0x5c;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a JSON string may not hold.
 const plainString = /[^"\\\u0000-\u001f]*/y;
 const number = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const whitespace = /[ \t\n\r]*/y;
@@ -166,14 +167,14 @@ class Scanner {
       const code = this.#text.charCodeAt(this.#at);
       if (code === quote) return value;
       if (code !== backslash) throw this.#unexpected();
-      const escape = this.#text[this.#at + 1] ?? '';
-      if (escape === 'u') {
+      const letter = this.#text[this.#at + 1] ?? '';
+      if (letter === 'u') {
         const hex = this.#text.slice(this.#at + 2, this.#at + 6);
         if (!/^[0-9a-fA-F]{4}$/.test(hex)) throw this.#unexpected();
         value += String.fromCharCode(Number.parseInt(hex, 16));
         this.#at += 6;
       } else {
-        const char = escapes[escape];
+        const char = escapes[letter];
         if (char === undefined) throw this.#unexpected();
         value += char;
         this.#at += 2;

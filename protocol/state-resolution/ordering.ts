@@ -1,0 +1,165 @@
+import type { RoomEvent } from '../event.ts';
+import { PowerLevels } from '../power-levels.ts';
+import type { RoomVersion } from '../room-versions.ts';
+import { authChain, type LoadEvent } from './conflicts.ts';
+
+/** A state event that may take somebody's ability to do something in the room. */
+export function isPowerEvent({ pdu }: RoomEvent): boolean {
+  if (pdu.state_key === undefined) return false;
+  if (pdu.type === 'm.room.power_levels' || pdu.type === 'm.room.join_rules') return true;
+  if (pdu.type !== 'm.room.member') return false;
+  const { membership } = pdu.content;
+  return (membership === 'leave' || membership === 'ban') && pdu.sender !== pdu.state_key;
+}
+
+/** The power events of the full conflicted set, and what of their auth chains belongs to it. */
+export function powerEvents(fullConflicted: ReadonlySet<string>, load: LoadEvent): Set<string> {
+  const chosen = new Set<string>();
+  for (const eventId of fullConflicted) {
+    const event = load(eventId);
+    if (event !== undefined && isPowerEvent(event)) chosen.add(eventId);
+  }
+  for (const eventId of authChain([...chosen], load)) {
+    if (fullConflicted.has(eventId)) chosen.add(eventId);
+  }
+  return chosen;
+}
+
+/**
+ * Reverse topological power ordering: Kahn's algorithm along `auth_events`, always taking the smallest candidate:
+ * greater power of the sender first, then the earlier timestamp, then the smaller event id.
+ */
+export function byPower(eventIds: ReadonlySet<string>, version: RoomVersion, load: LoadEvent): RoomEvent[] {
+  const nodes = new Map<string, { event: RoomEvent; power: number; waitsFor: number; releases: string[] }>();
+  for (const eventId of eventIds) {
+    const event = load(eventId);
+    if (event === undefined) continue;
+    nodes.set(eventId, { event, power: senderPower(event, version, load), waitsFor: 0, releases: [] });
+  }
+  for (const [eventId, node] of nodes) {
+    for (const authId of new Set(node.event.pdu.auth_events)) {
+      const auth = nodes.get(authId);
+      if (auth === undefined) continue;
+      auth.releases.push(eventId);
+      node.waitsFor++;
+    }
+  }
+  const ready = new Heap<string>((a, b) => {
+    const [x, y] = [nodes.get(a), nodes.get(b)];
+    if (x === undefined || y === undefined) return 0;
+    if (x.power !== y.power) return x.power > y.power ? -1 : 1;
+    return compareAge(x.event, y.event);
+  });
+  for (const [eventId, node] of nodes) if (node.waitsFor === 0) ready.push(eventId);
+  const sorted: RoomEvent[] = [];
+  for (let eventId = ready.pop(); eventId !== undefined; eventId = ready.pop()) {
+    const node = nodes.get(eventId);
+    if (node === undefined) continue;
+    sorted.push(node.event);
+    for (const released of node.releases) {
+      const waiting = nodes.get(released);
+      if (waiting !== undefined && --waiting.waitsFor === 0) ready.push(released);
+    }
+  }
+  return sorted;
+}
+
+/** The sender's power by the event's own `auth_events`. */
+function senderPower(event: RoomEvent, version: RoomVersion, load: LoadEvent): number {
+  let create = version.roomIdIsHash ? load(`$${event.roomId.slice(1)}`) : undefined;
+  let levels: RoomEvent | undefined;
+  for (const authId of event.pdu.auth_events) {
+    const auth = load(authId);
+    if (auth?.pdu.type === 'm.room.power_levels') levels = auth;
+    else if (auth?.pdu.type === 'm.room.create') create = auth;
+  }
+  return new PowerLevels(create, levels, version).userLevel(event.pdu.sender);
+}
+
+/** Mainline ordering based on a power levels event (undefined: there is none, and every position is infinite). */
+export function byMainline(
+  eventIds: Iterable<string>,
+  powerLevelsId: string | undefined,
+  load: LoadEvent,
+): RoomEvent[] {
+  const positions = new Map<string, number>();
+  for (let id = powerLevelsId; id !== undefined && !positions.has(id); id = powerLevelsOf(id, load)) {
+    positions.set(id, positions.size);
+  }
+  const entries: { event: RoomEvent; position: number }[] = [];
+  for (const eventId of eventIds) {
+    const event = load(eventId);
+    if (event !== undefined) entries.push({ event, position: mainlinePosition(eventId, positions, load) });
+  }
+  return entries
+    .sort((a, b) =>
+      a.position === b.position ? compareAge(a.event, b.event) : b.position > a.position ? 1 : -1,
+    )
+    .map(({ event }) => event);
+}
+
+function mainlinePosition(eventId: string, positions: ReadonlyMap<string, number>, load: LoadEvent): number {
+  const seen = new Set<string>();
+  for (let id = powerLevelsOf(eventId, load); id !== undefined; id = powerLevelsOf(id, load)) {
+    const position = positions.get(id);
+    if (position !== undefined) return position;
+    // Hashes cannot form a cycle; events that were handed to us by name in a test could.
+    if (seen.has(id)) break;
+    seen.add(id);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+function powerLevelsOf(eventId: string, load: LoadEvent): string | undefined {
+  return load(eventId)?.pdu.auth_events.find((id) => load(id)?.pdu.type === 'm.room.power_levels');
+}
+
+function compareAge(x: RoomEvent, y: RoomEvent): number {
+  const byTime = x.pdu.origin_server_ts - y.pdu.origin_server_ts;
+  if (byTime !== 0) return byTime;
+  return x.eventId < y.eventId ? -1 : x.eventId > y.eventId ? 1 : 0;
+}
+
+/** A binary heap: the smallest element first. */
+class Heap<T> {
+  readonly #compare: (a: T, b: T) => number;
+  readonly #items: T[] = [];
+
+  constructor(compare: (a: T, b: T) => number) {
+    this.#compare = compare;
+  }
+
+  push(item: T): void {
+    const items = this.#items;
+    let index = items.push(item) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (this.#compare(items[index] as T, items[parent] as T) >= 0) return;
+      this.#swap(index, parent);
+      index = parent;
+    }
+  }
+
+  pop(): T | undefined {
+    const items = this.#items;
+    if (items.length <= 1) return items.pop();
+    const top = items[0];
+    items[0] = items.pop() as T;
+    for (let index = 0; ; ) {
+      let smallest = index;
+      for (const child of [2 * index + 1, 2 * index + 2]) {
+        if (child < items.length && this.#compare(items[child] as T, items[smallest] as T) < 0)
+          smallest = child;
+      }
+      if (smallest === index) return top;
+      this.#swap(index, smallest);
+      index = smallest;
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    const item = this.#items[a] as T;
+    this.#items[a] = this.#items[b] as T;
+    this.#items[b] = item;
+  }
+}
