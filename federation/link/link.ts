@@ -65,6 +65,7 @@ export class Link {
   #held: Buffer[] = [];
   #isLeaving = false;
   #isClosingWhenQuiet = false;
+  #hasPeerLeft = false;
   #freed = 0;
   #drainTimer: Timer | undefined;
   #starvationTimer: Timer | undefined;
@@ -169,8 +170,7 @@ export class Link {
   leave(reason: string): void {
     if (this.#state === 'ended' || this.#isClosingWhenQuiet) return;
     this.#isClosingWhenQuiet = true;
-    this.#sender.control(frameParts(frameTypes.goaway, 0, true, jsonBytes({ reason })));
-    this.#setLeaving();
+    this.#setLeaving(reason);
     this.#drainTimer?.cancel();
     this.#drainTimer = this.#clock.setTimer(this.#limits.drainMs, () =>
       this.close(closeCodes.goingAway, reason),
@@ -269,22 +269,27 @@ export class Link {
   }
 
   #onGoaway(): void {
-    this.#setLeaving();
-    // Who says GOAWAY closes; in case it does not.
+    // What it asked before is here by now, and nothing comes after.
+    this.#hasPeerLeft = true;
+    this.#setLeaving('goaway');
+    this.#closeIfQuiet();
+    // Who said GOAWAY first closes; in case it does not.
     this.#drainTimer ??= this.#clock.setTimer(2 * this.#limits.drainMs, () =>
       this.close(closeCodes.goingAway, 'the partner left'),
     );
   }
 
-  #setLeaving(): void {
+  /** A GOAWAY is answered by one: each side says where its own requests end. */
+  #setLeaving(reason: string): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.#requester.leave();
+    this.#sender.control(frameParts(frameTypes.goaway, 0, true, jsonBytes({ reason })));
     this.#deps.onLeaving();
   }
 
   #closeIfQuiet(): void {
-    if (!this.#isClosingWhenQuiet || this.#state === 'ended') return;
+    if (!this.#isClosingWhenQuiet || !this.#hasPeerLeft || this.#state === 'ended') return;
     if (this.#requester.openStreams === 0 && this.#responder.openStreams === 0)
       this.close(closeCodes.goingAway, 'left');
   }
