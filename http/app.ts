@@ -1,0 +1,167 @@
+import { Readable } from 'node:stream';
+import Router from '@koa/router';
+import Koa, { type Context } from 'koa';
+import type { Logger } from 'pino';
+import Value from 'typebox/value';
+import { readJson } from './body.ts';
+import { badJson, MatrixError, missingToken, unrecognized } from './errors.ts';
+import { type AuthenticatedUser, Reply, type Route } from './route.ts';
+
+export interface AppDependencies {
+  readonly log: Logger;
+  /** The user of an access token; throws 401 `M_UNKNOWN_TOKEN` and its like. */
+  authenticate(token: string, remoteAddress: string): AuthenticatedUser | Promise<AuthenticatedUser>;
+  /** Turns an error of a lower layer into the answer it means; undefined for one that nobody foresaw. */
+  toMatrixError(error: unknown): MatrixError | undefined;
+}
+
+/** For browsers: "Web Browser Clients" of the Client-Server API. */
+const corsHeaders = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE, OPTIONS',
+  'Access-Control-Allow-Headers': 'X-Requested-With, Content-Type, Authorization',
+};
+
+/**
+ * The HTTP application: routes behind authentication, validation and one place that answers errors. A path that
+ * nobody serves is 404 `M_UNRECOGNIZED`, a method that its path does not know 405.
+ */
+export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
+  const app = new Koa();
+  // Koa prints errors to stderr by default; ours are answered and logged below.
+  app.silent = true;
+  app.use(async (ctx, next) => {
+    ctx.set(corsHeaders);
+    try {
+      if (ctx.method === 'OPTIONS') ctx.status = 200;
+      else await next();
+      if (ctx.method === 'OPTIONS') ctx.body = {};
+    } catch (error) {
+      answerError(ctx, error, deps);
+    }
+  });
+  const router = buildRouter(routes, deps);
+  app.use(decodeOnce);
+  app.use(router.routes());
+  const isKnown = knownPaths(routes);
+  app.use((ctx) => {
+    throw unrecognized(isKnown(ctx.path) ? 405 : 404);
+  });
+  return app;
+}
+
+/** A path whose percent-encoding is broken reaches no route. */
+async function decodeOnce(ctx: Context, next: () => Promise<unknown>): Promise<void> {
+  try {
+    decodeURIComponent(ctx.path);
+  } catch {
+    throw new MatrixError(400, 'M_INVALID_PARAM', 'The path is not valid percent-encoded UTF-8');
+  }
+  await next();
+}
+
+function buildRouter(routes: readonly Route[], deps: AppDependencies): Router {
+  const router = new Router({ sensitive: true, strict: true });
+  for (const route of routes) {
+    for (const path of route.paths) {
+      router.register(path, [route.method], [(ctx) => serve(ctx, route, deps)]);
+    }
+  }
+  return router;
+}
+
+async function serve(
+  ctx: Context & { params?: unknown },
+  route: Route,
+  deps: AppDependencies,
+): Promise<void> {
+  const remoteAddress = ctx.req.socket.remoteAddress ?? '';
+  const user = route.auth === 'none' ? undefined : await authenticated(ctx, remoteAddress, deps);
+  if (route.auth === 'admin' && user?.isAdmin !== true) {
+    throw new MatrixError(403, 'M_FORBIDDEN', 'Only for admins');
+  }
+  let body: unknown;
+  if (route.body !== undefined) {
+    body = await readJson(ctx.req, route.maxBody, route.numbers);
+    if (!Value.Check(route.body, body)) throw badJson(describeMismatch(route, body));
+  }
+  const gone = new AbortController();
+  ctx.res.once('close', () => gone.abort());
+  const answer = await route.handler({
+    user,
+    params: paramsOf(ctx),
+    query: new URLSearchParams(ctx.querystring),
+    body,
+    request: ctx.req,
+    remoteAddress,
+    signal: gone.signal,
+  });
+  if (!(answer instanceof Reply)) {
+    sendJson(ctx, 200, JSON.stringify(answer));
+    return;
+  }
+  ctx.set(answer.headers);
+  if (answer.body instanceof Readable || Buffer.isBuffer(answer.body)) {
+    ctx.status = answer.status;
+    ctx.body = answer.body;
+  } else {
+    sendJson(ctx, answer.status, JSON.stringify(answer.body ?? {}));
+  }
+}
+
+function sendJson(ctx: Context, status: number, text: string): void {
+  ctx.status = status;
+  ctx.set('Content-Type', 'application/json');
+  ctx.body = text;
+}
+
+function paramsOf(ctx: Context & { params?: unknown }): Record<string, string> {
+  // The router has matched the path and decoded what it captured.
+  return (ctx.params ?? {}) as Record<string, string>;
+}
+
+async function authenticated(
+  ctx: Context,
+  remoteAddress: string,
+  deps: AppDependencies,
+): Promise<AuthenticatedUser> {
+  const match = /^Bearer ([^\s]+)$/i.exec(ctx.get('Authorization'));
+  if (match?.[1] === undefined) throw missingToken();
+  return deps.authenticate(match[1], remoteAddress);
+}
+
+function describeMismatch(route: Route, body: unknown): string {
+  if (route.body === undefined) return 'The body does not fit';
+  const [first] = Value.Errors(route.body, body);
+  if (first === undefined) return 'The body does not fit';
+  const path = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
+  return path === '' ? `The body ${first.message}` : `${path} ${first.message}`;
+}
+
+function knownPaths(routes: readonly Route[]): (path: string) => boolean {
+  const patterns = routes.flatMap((route) => route.paths.map(toPattern));
+  return (path) => patterns.some((pattern) => pattern.test(path));
+}
+
+function toPattern(path: string): RegExp {
+  const source = path
+    .split(/(:[A-Za-z]+)/)
+    .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+    .join('');
+  return new RegExp(`^${source}$`);
+}
+
+/** The one place that answers errors. What nobody foresaw is logged with its stack and says nothing outside. */
+function answerError(ctx: Context, error: unknown, deps: AppDependencies): void {
+  const known = error instanceof MatrixError ? error : deps.toMatrixError(error);
+  if (known === undefined) {
+    deps.log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed');
+    sendJson(ctx, 500, JSON.stringify({ errcode: 'M_UNKNOWN', error: 'Internal server error' }));
+    return;
+  }
+  sendJson(
+    ctx,
+    known.status,
+    JSON.stringify({ ...known.extra, errcode: known.errcode, error: known.message }),
+  );
+}
