@@ -16,13 +16,14 @@ import { InboxAccess } from './inbound/inbox-access.ts';
 import { Processor } from './inbound/processor.ts';
 import { PinnedKeyRing } from './key-ring.ts';
 import { helloJson, type LaneStandings, lanes, readHello } from './lanes.ts';
-import type { LinkManager, LinkStatus } from './link/link-manager.ts';
+import { type LinkKeyPair, LinkManager, type LinkStatus } from './link/link-manager.ts';
 import type { LocalMedia } from './media.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';
 import { sendTyping } from './outbox/typing.ts';
 import type { PartnerRegistry } from './partners.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
+import { type FederationRequest, type FederationResponse, jsonResponse } from './routes/route.ts';
 import { FederationRouter } from './routes/router.ts';
 
 export interface FederationDeps {
@@ -31,7 +32,7 @@ export interface FederationDeps {
   /** Keys that this server signed with before, by key id; unpadded base64, times in milliseconds. */
   readonly oldKeys?: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
   /** The X25519 key of the link's Noise handshake. */
-  readonly linkStaticKey: LinkStaticKey;
+  readonly linkStaticKey: LinkKeyPair;
   readonly software: { readonly name: string; readonly version: string };
   readonly partners: PartnerRegistry;
   readonly db: Database;
@@ -88,8 +89,8 @@ export class Federation {
       serverName,
       signingKey,
       linkStaticKey: deps.linkStaticKey,
-      partners,
-      handler: (request) => this.#router().answer(request),
+      partners: { get: (name) => partners.get(name), active: () => partners.active() },
+      handler: (request) => this.answer(request),
       hello: {
         local: (partner) => this.#hello(partner),
         remote: (partner, hello) => this.#heard(partner, hello),
@@ -97,7 +98,7 @@ export class Federation {
       clock,
       random,
       log,
-      software: `${deps.software.name}/${deps.software.version}`,
+      software: deps.software,
     });
     this.remote = new LinkRemoteRooms(this.link, this.border);
     this.#outbox = new Outbox({
@@ -141,7 +142,7 @@ export class Federation {
     };
     this.#serving = { inbound, processor, router: new FederationRouter(parts, log) };
     await inbound.start();
-    this.#outbox.start();
+    this.#outbox.start(engine);
     this.link.on('up', (partner) => this.#up(partner));
     this.link.on('down', (partner) => this.#outbox.down(partner));
     this.#endPartnerWatch = partners.onChange(() => this.link.partnersChanged());
@@ -188,6 +189,12 @@ export class Federation {
     );
   }
 
+  /** Answers a request of the Server-Server API; `origin` is what its transport has proved. Never rejects. */
+  async answer(request: FederationRequest): Promise<FederationResponse> {
+    if (this.#serving === undefined) return jsonResponse(503, { errcode: 'M_UNKNOWN', error: 'Starting' });
+    return this.#serving.router.answer(request);
+  }
+
   /** Every partner, with its link and what is still to be delivered. */
   async status(): Promise<PartnerStatus[]> {
     const { partners, db } = this.#deps;
@@ -204,11 +211,6 @@ export class Federation {
   /** Resolves when everything received is processed; rows that wait for another attempt do not count. */
   async processed(): Promise<void> {
     await this.#serving?.processor.idle();
-  }
-
-  #router(): FederationRouter {
-    if (this.#serving === undefined) throw new Error('Federation is not started');
-    return this.#serving.router;
   }
 
   async #standings(partner: string): Promise<LaneStandings> {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
-import { nextPosition, type Row, type WriteOp } from '../../storage/writer.ts';
+import { nextPosition, type Row, type WriteOp } from '../../storage/write-set.ts';
 import type { PartnerState } from '../partner-state.ts';
 
 /** Events that are read and put into the outbox at a time. */
@@ -15,41 +16,51 @@ const maxEventsPerRoom = 20_000;
  */
 export class CatchUp {
   readonly #db: Database;
+  readonly #engine: RoomEngine;
   readonly #log: Logger;
 
-  constructor(db: Database, log: Logger) {
-    this.#db = db;
-    this.#log = log;
+  constructor(deps: { db: Database; engine: RoomEngine; log: Logger }) {
+    this.#db = deps.db;
+    this.#engine = deps.engine;
+    this.#log = deps.log;
   }
 
   /** Puts it into the outbox. Breaking off does no harm: it is due until the last part is stored. */
   async run(destination: string, state: PartnerState): Promise<void> {
     const due = state.catchUp;
     if (due === undefined) return;
-    const rooms = await this.#db.memberships.roomsOfServer(destination);
+    const { since } = due;
+    let rooms = 0;
     let total = 0;
-    for (const room of rooms) {
-      const { roomNid } = room;
-      const start = await this.#db.events.catchUpStart(roomNid, due.since, maxEventsPerRoom);
-      let after = start;
-      for (;;) {
-        const events = await this.#db.events.timelineIds(roomNid, after, chunk);
-        const end = events.at(-1);
-        if (end === undefined) break;
-        after = end.position;
-        total += events.length;
-        await this.#enqueue(
-          destination,
-          events.map((event) => event.eventId),
-        );
-      }
-      await this.#enqueue(destination, room.extremities);
+    for (const roomId of await this.#db.rooms.allIds()) {
+      const view = await this.#engine.view(roomId);
+      if (view === undefined || !view.joinedServers().has(destination)) continue;
+      const { roomNid, extremities } = view;
+      const events = await this.#eventsSince(roomNid, since);
+      for (let at = 0; at < events.length; at += chunk)
+        await this.#enqueue(destination, events.slice(at, at + chunk));
+      await this.#enqueue(destination, extremities);
+      rooms += 1;
+      total += events.length;
     }
     await this.#db.writer.submit({ label: 'catch-up complete', ops: state.catchUpDone() });
     this.#log.warn(
-      { partner: destination, rooms: rooms.length, events: total, since: due.since },
+      { partner: destination, rooms, events: total, since },
       'everything that the partner may have lost is on its way to it again',
     );
+  }
+
+  /** Ids of a room's newest events after a position, oldest first. */
+  async #eventsSince(roomNid: number, since: number): Promise<string[]> {
+    const newestFirst: string[] = [];
+    let before: number | undefined;
+    while (newestFirst.length < maxEventsPerRoom) {
+      const page = await this.#db.events.timeline(roomNid, { dir: 'b', after: since, before, limit: chunk });
+      newestFirst.push(...page.map((event) => event.eventId));
+      before = page.at(-1)?.streamPos ?? undefined;
+      if (page.length < chunk || before === undefined) break;
+    }
+    return newestFirst.reverse();
   }
 
   async #enqueue(destination: string, eventIds: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Hello, isLane, type Lane, type LaneStandings } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
@@ -8,7 +9,7 @@ import type { PartnerRegistry } from '../partners.ts';
 import { CatchUp } from './catch-up.ts';
 import { Destination } from './destination.ts';
 import { LaneStore } from './lane-store.ts';
-import { type EventTexts, Renderer } from './render.ts';
+import { Renderer } from './render.ts';
 
 export interface OutboxDeps {
   readonly serverName: string;
@@ -25,20 +26,22 @@ export interface OutboxDeps {
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #store: LaneStore;
-  readonly #renderer: Renderer;
-  readonly #catchUp: CatchUp;
+  #sending: { readonly renderer: Renderer; readonly catchUp: CatchUp } | undefined;
   readonly #destinations = new Map<string, Promise<Destination>>();
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
     this.#store = new LaneStore(deps.db);
-    const events: EventTexts = { texts: (ids) => eventTexts(deps.db, ids) };
-    this.#renderer = new Renderer({ serverName: deps.serverName, events, clock: deps.clock, log: deps.log });
-    this.#catchUp = new CatchUp(deps.db, deps.log);
   }
 
-  start(): void {
+  /** Begins to listen; `engine` is where the events come from. */
+  start(engine: RoomEngine): void {
+    const { serverName, db, clock, log } = this.#deps;
+    this.#sending = {
+      renderer: new Renderer({ serverName, engine, clock, log }),
+      catchUp: new CatchUp({ db, engine, log }),
+    };
     this.#unsubscribe.push(
       this.#deps.db.streams.subscribe((batch) => {
         const woken = new Map<string, Set<Lane>>();
@@ -108,13 +111,13 @@ export class Outbox {
 
   async #load(serverName: string): Promise<Destination> {
     const { db, link, clock, random, log, failPoint } = this.#deps;
+    if (this.#sending === undefined) throw new Error('The outbox is not started');
     const state = new PartnerState(serverName, await db.outbox.partnerState(serverName));
     return new Destination({
       serverName,
       state,
       store: this.#store,
-      renderer: this.#renderer,
-      catchUp: this.#catchUp,
+      ...this.#sending,
       link,
       clock,
       random,

@@ -1,27 +1,23 @@
 import type { Logger } from 'pino';
 import { canonicalJson } from '../../protocol/canonical-json.ts';
 import type { Clock } from '../../protocol/runtime.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Lane } from '../lanes.ts';
 import type { OutboxItem } from './transaction.ts';
 
-/** Where the canonical texts of events come from, in the form in which they stand now. */
-export interface EventTexts {
-  texts(eventIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
-}
-
 /**
  * Renders transactions. Events are read when they are sent, so that one that was redacted meanwhile leaves
- * in its redacted form; their stored texts go into the body as they are, without being parsed.
+ * in its redacted form; most of them are still in the rooms' memory.
  */
 export class Renderer {
   readonly #serverName: string;
-  readonly #events: EventTexts;
+  readonly #engine: RoomEngine;
   readonly #clock: Clock;
   readonly #log: Logger;
 
-  constructor(deps: { serverName: string; events: EventTexts; clock: Clock; log: Logger }) {
+  constructor(deps: { serverName: string; engine: RoomEngine; clock: Clock; log: Logger }) {
     this.#serverName = deps.serverName;
-    this.#events = deps.events;
+    this.#engine = deps.engine;
     this.#clock = deps.clock;
     this.#log = deps.log;
   }
@@ -32,10 +28,10 @@ export class Renderer {
     const edus: string[] = [];
     if (lane === 'pdu') {
       const ids = items.flatMap((item) => ('eventId' in item ? [item.eventId] : []));
-      const texts = await this.#events.texts(ids);
+      const events = await this.#engine.events(ids);
       for (const eventId of ids) {
-        const text = texts.get(eventId);
-        if (text !== undefined) pdus.push(text);
+        const event = events.get(eventId);
+        if (event !== undefined) pdus.push(JSON.stringify(event.pdu));
         else this.#log.error({ eventId }, 'an outbox row is dead: its event is not in the database');
       }
     } else {

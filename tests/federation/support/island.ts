@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
 import { Federation } from '../../../federation/federation.ts';
+import { linkKeyFromSeed } from '../../../federation/link/link-manager.ts';
 import type { MediaFile } from '../../../federation/media.ts';
 import { type PartnerEntry, PartnerRegistry } from '../../../federation/partners.ts';
 import type { Clock, FailPointName, Random } from '../../../protocol/runtime.ts';
