@@ -1,0 +1,7 @@
+import { Foundation1764000000001 } from './0001-foundation.ts';
+
+/** All migrations, oldest first. Released ones are never edited. */
+export const migrations = [Foundation1764000000001];
+
+/** The names under which TypeORM notes them in the table `migrations`. */
+export const migrationNames: readonly string[] = migrations.map((migration) => new migration().name);

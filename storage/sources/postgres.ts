@@ -1,0 +1,84 @@
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { DataSource } from 'typeorm';
+import { translateError } from '../errors.ts';
+import { migrations } from '../migrations/index.ts';
+import { entitiesFor } from '../schema/entities.ts';
+import { checkBeforeMigrating, hasTables } from './check-schema.ts';
+import type { Sources } from './open-source.ts';
+
+const int8 = 20;
+/** Held while the schema is checked and migrated, so that several processes may start at once. */
+const migrationLock = 7_268_402;
+const readers = 8;
+
+/** Integers as numbers (all of ours are below 2^53), for these connections only and not for the process. */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    return oid === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
+  },
+};
+
+/** Opens a PostgreSQL database and brings its schema up to date. */
+export async function openPostgres(config: { url: string }, log: Logger): Promise<Sources> {
+  const where = withoutPassword(config.url);
+  const options = {
+    type: 'postgres',
+    url: config.url,
+    installExtensions: false,
+    applicationName: 'archipelago',
+    connectTimeoutMS: 10_000,
+    poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'a connection to the database was lost'),
+  } as const;
+  let writing: DataSource | undefined;
+  let reading: DataSource | undefined;
+  const close = async (): Promise<void> => {
+    if (reading?.isInitialized) await reading.destroy();
+    if (writing?.isInitialized) await writing.destroy();
+  };
+  try {
+    // Two connections: the writer's own, and one for migrations.
+    writing = new DataSource({
+      ...options,
+      poolSize: 2,
+      entities: entitiesFor('postgres'),
+      migrations,
+      extra: { types, options: '-c synchronous_commit=on' },
+    });
+    await writing.initialize();
+    await migrate(writing, where);
+    reading = new DataSource({
+      ...options,
+      poolSize: readers,
+      entities: entitiesFor('postgres'),
+      extra: { types, options: '-c default_transaction_read_only=on' },
+    });
+    await reading.initialize();
+    return { kind: 'postgres', where, writing, reading, close };
+  } catch (error) {
+    await close();
+    throw translateError(error, where);
+  }
+}
+
+async function migrate(source: DataSource, where: string): Promise<void> {
+  const runner = source.createQueryRunner();
+  try {
+    await runner.query('SELECT pg_advisory_lock($1::bigint)', [migrationLock]);
+    await checkBeforeMigrating(source, where, await hasTables(source, 'postgres'));
+    await source.runMigrations({ transaction: 'each' });
+  } finally {
+    await runner.query('SELECT pg_advisory_unlock($1::bigint)', [migrationLock]).catch(() => undefined);
+    await runner.release();
+  }
+}
+
+function withoutPassword(url: string): string {
+  try {
+    const parsed = new URL(url);
+    parsed.password = '';
+    return parsed.toString();
+  } catch {
+    return 'of the configuration';
+  }
+}

@@ -1,0 +1,181 @@
+import type { Reader } from '../connection.ts';
+import type { DeviceRow } from '../schema/user-tables.ts';
+import type { Row, WriteOp } from '../write-set.ts';
+import { Lru } from './lru.ts';
+
+export interface DeviceRecord {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly displayName: string | null;
+  readonly lastSeenTs: number;
+  readonly lastSeenIp: string | null;
+  readonly createdTs: number;
+}
+
+/** Whose an access token is. */
+export interface TokenRecord {
+  readonly tokenHash: string;
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly createdTs: number;
+  readonly isAdmin: boolean;
+  readonly deactivated: boolean;
+}
+
+const cachedTokens = 10_000;
+
+/** Devices, their access tokens, and the transactions that they sent. */
+export class DeviceStore {
+  readonly #reader: Reader;
+  readonly #tokens: Lru<string, TokenRecord> | undefined;
+  #generation = 0;
+
+  /** With other processes on the same database nothing is kept in memory: they may log a device out. */
+  constructor(reader: Reader) {
+    this.#reader = reader;
+    this.#tokens = reader.kind === 'sqlite' ? new Lru(cachedTokens) : undefined;
+  }
+
+  /** Called after each commit: what was known of tokens may not hold any more. */
+  tablesChanged(tables: ReadonlySet<string>): void {
+    if (!tables.has('access_tokens') && !tables.has('users')) return;
+    this.#generation += 1;
+    this.#tokens?.clear();
+  }
+
+  /** By the hash under which it was stored. From memory where it was asked for before. */
+  async token(tokenHash: string): Promise<TokenRecord | undefined> {
+    const known = this.#tokens?.get(tokenHash);
+    if (known !== undefined) return known;
+    const generation = this.#generation;
+    const row = await this.#reader.first<{
+      user_id: string;
+      device_id: string;
+      created_ts: number;
+    }>('SELECT user_id, device_id, created_ts FROM access_tokens WHERE token_hash = ?', [tokenHash]);
+    if (row === undefined) return undefined;
+    const localpart = row.user_id.slice(1, row.user_id.indexOf(':'));
+    const user = await this.#reader.first<{ is_admin: number; deactivated: number }>(
+      'SELECT is_admin, deactivated FROM users WHERE localpart = ?',
+      [localpart],
+    );
+    const token: TokenRecord = {
+      tokenHash,
+      userId: row.user_id,
+      deviceId: row.device_id,
+      createdTs: row.created_ts,
+      isAdmin: user?.is_admin === 1,
+      deactivated: user?.deactivated === 1,
+    };
+    if (generation === this.#generation) this.#tokens?.set(tokenHash, token);
+    return token;
+  }
+
+  addToken(token: Pick<TokenRecord, 'tokenHash' | 'userId' | 'deviceId' | 'createdTs'>): WriteOp[] {
+    const row = {
+      token_hash: token.tokenHash,
+      user_id: token.userId,
+      device_id: token.deviceId,
+      created_ts: token.createdTs,
+    };
+    return [{ kind: 'insert', table: 'access_tokens', rows: [row] }];
+  }
+
+  removeToken(tokenHash: string): WriteOp[] {
+    return [{ kind: 'delete', table: 'access_tokens', where: { token_hash: tokenHash } }];
+  }
+
+  /** Logs a device out, or all devices of a user. */
+  removeTokensOf(userId: string, deviceId?: string): WriteOp[] {
+    const where: Row =
+      deviceId === undefined ? { user_id: userId } : { user_id: userId, device_id: deviceId };
+    return [{ kind: 'delete', table: 'access_tokens', where }];
+  }
+
+  async get(userId: string, deviceId: string): Promise<DeviceRecord | undefined> {
+    const row = await this.#reader.first<DeviceRow>(
+      'SELECT * FROM devices WHERE user_id = ? AND device_id = ?',
+      [userId, deviceId],
+    );
+    return row === undefined ? undefined : toDevice(row);
+  }
+
+  async ofUser(userId: string): Promise<DeviceRecord[]> {
+    const rows = await this.#reader.query<DeviceRow>(
+      'SELECT * FROM devices WHERE user_id = ? ORDER BY device_id',
+      [userId],
+    );
+    return rows.map(toDevice);
+  }
+
+  put(device: DeviceRecord): WriteOp[] {
+    const row = {
+      user_id: device.userId,
+      device_id: device.deviceId,
+      display_name: device.displayName,
+      last_seen_ts: device.lastSeenTs,
+      last_seen_ip: device.lastSeenIp,
+      created_ts: device.createdTs,
+    };
+    return [{ kind: 'upsert', table: 'devices', key: ['user_id', 'device_id'], rows: [row] }];
+  }
+
+  rename(userId: string, deviceId: string, displayName: string | null): WriteOp[] {
+    const where = { user_id: userId, device_id: deviceId };
+    return [{ kind: 'update', table: 'devices', set: { display_name: displayName }, where }];
+  }
+
+  seen(userId: string, deviceId: string, ts: number, ip: string | null): WriteOp[] {
+    const where = { user_id: userId, device_id: deviceId };
+    return [{ kind: 'update', table: 'devices', set: { last_seen_ts: ts, last_seen_ip: ip }, where }];
+  }
+
+  /** The device (or all of a user's), its tokens, and what is remembered of its transactions. */
+  remove(userId: string, deviceId?: string): WriteOp[] {
+    const where: Row =
+      deviceId === undefined ? { user_id: userId } : { user_id: userId, device_id: deviceId };
+    return [
+      ...this.removeTokensOf(userId, deviceId),
+      { kind: 'delete', table: 'devices', where },
+      { kind: 'delete', table: 'device_txns', where },
+    ];
+  }
+
+  /** The event that a transaction of this device made. */
+  async txnEvent(userId: string, deviceId: string, txnKey: string): Promise<string | undefined> {
+    const row = await this.#reader.first<{ event_id: string }>(
+      'SELECT event_id FROM device_txns WHERE user_id = ? AND device_id = ? AND txn_key = ?',
+      [userId, deviceId, txnKey],
+    );
+    return row?.event_id;
+  }
+
+  /** The write set is refused with `DuplicateRow` if the transaction was stored already. */
+  addTxn(txn: {
+    readonly userId: string;
+    readonly deviceId: string;
+    readonly txnKey: string;
+    readonly eventId: string;
+    readonly createdTs: number;
+  }): WriteOp[] {
+    const row = {
+      user_id: txn.userId,
+      device_id: txn.deviceId,
+      txn_key: txn.txnKey,
+      event_id: txn.eventId,
+      created_ts: txn.createdTs,
+    };
+    return [{ kind: 'insert', table: 'device_txns', rows: [row] }];
+  }
+}
+
+function toDevice(row: DeviceRow): DeviceRecord {
+  return {
+    userId: row.user_id,
+    deviceId: row.device_id,
+    displayName: row.display_name,
+    lastSeenTs: row.last_seen_ts,
+    lastSeenIp: row.last_seen_ip,
+    createdTs: row.created_ts,
+  };
+}

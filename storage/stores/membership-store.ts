@@ -1,0 +1,179 @@
+import type { Reader } from '../connection.ts';
+import type { InviteRow, MembershipRow } from '../schema/room-tables.ts';
+import { marks } from '../sql.ts';
+import type { Position, WriteOp } from '../write-set.ts';
+
+export interface MembershipRecord {
+  readonly roomNid: number;
+  readonly roomId: string;
+  readonly userId: string;
+  /** join, invite, leave, ban, knock */
+  readonly membership: string;
+  readonly eventId: string;
+  readonly sender: string;
+  /** When it became so. */
+  readonly streamPos: number;
+  readonly isLocal: boolean;
+  readonly displayName: string | null;
+  readonly forgotten: boolean;
+}
+
+export type NewMembership = Omit<MembershipRecord, 'roomId' | 'streamPos' | 'forgotten'> & {
+  readonly streamPos: number | Position;
+};
+
+/** An invite of one of our users to a room that we do not hold. */
+export interface InviteRecord {
+  readonly roomId: string;
+  readonly userId: string;
+  /** Texts of JSON. */
+  readonly eventJson: string;
+  readonly strippedStateJson: string;
+  readonly origin: string;
+  readonly streamPos: number;
+}
+
+const from = 'SELECT m.*, r.room_id FROM memberships m JOIN rooms r ON r.room_nid = m.room_nid';
+
+/** Who is in which room now, as the resolved state says; and invites to rooms elsewhere. */
+export class MembershipStore {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async get(roomNid: number, userId: string): Promise<MembershipRecord | undefined> {
+    const [record] = await this.#read('m.room_nid = ? AND m.user_id = ?', [roomNid, userId]);
+    return record;
+  }
+
+  /** A user's rooms. Index: memberships_user. */
+  ofUser(userId: string, memberships?: readonly string[]): Promise<MembershipRecord[]> {
+    return this.#read('m.user_id = ?', [userId], memberships);
+  }
+
+  /** A room's users. Index: the key, or memberships_room_membership. */
+  inRoom(roomNid: number, memberships?: readonly string[]): Promise<MembershipRecord[]> {
+    return this.#read('m.room_nid = ?', [roomNid], memberships);
+  }
+
+  /** Those of our own users whose membership in the room is one of these. */
+  localInRoom(roomNid: number, memberships: readonly string[]): Promise<MembershipRecord[]> {
+    return this.#read('m.room_nid = ? AND m.is_local = 1', [roomNid], memberships);
+  }
+
+  /** What changed for a user, in the order of the changes. Index: memberships_user. */
+  changesOfUser(userId: string, after: number, upTo: number): Promise<MembershipRecord[]> {
+    return this.#read('m.user_id = ? AND m.stream_pos > ? AND m.stream_pos <= ?', [userId, after, upTo]);
+  }
+
+  /** What changed in a room, in the order of the changes. Index: memberships_room_stream. */
+  changesInRoom(roomNid: number, after: number, upTo: number): Promise<MembershipRecord[]> {
+    return this.#read('m.room_nid = ? AND m.stream_pos > ? AND m.stream_pos <= ?', [roomNid, after, upTo]);
+  }
+
+  /** Users, local and remote, that are joined to a room to which `userId` is joined too. */
+  async sharingARoom(userId: string): Promise<string[]> {
+    const rows = await this.#reader.query<{ user_id: string }>(
+      "SELECT DISTINCT o.user_id FROM memberships m JOIN memberships o ON o.room_nid = m.room_nid AND o.membership = 'join' WHERE m.user_id = ? AND m.membership = 'join' AND o.user_id <> m.user_id",
+      [userId],
+    );
+    return rows.map((row) => row.user_id);
+  }
+
+  put(members: readonly NewMembership[]): WriteOp[] {
+    if (members.length === 0) return [];
+    const rows = members.map((member) => ({
+      room_nid: member.roomNid,
+      user_id: member.userId,
+      membership: member.membership,
+      event_id: member.eventId,
+      sender: member.sender,
+      stream_pos: member.streamPos,
+      is_local: member.isLocal ? 1 : 0,
+      display_name: member.displayName,
+      forgotten: 0,
+    }));
+    return [{ kind: 'upsert', table: 'memberships', key: ['room_nid', 'user_id'], rows }];
+  }
+
+  remove(roomNid: number, userId: string): WriteOp[] {
+    return [{ kind: 'delete', table: 'memberships', where: { room_nid: roomNid, user_id: userId } }];
+  }
+
+  forget(roomNid: number, userId: string): WriteOp[] {
+    const where = { room_nid: roomNid, user_id: userId };
+    return [{ kind: 'update', table: 'memberships', set: { forgotten: 1 }, where }];
+  }
+
+  async invite(roomId: string, userId: string): Promise<InviteRecord | undefined> {
+    const row = await this.#reader.first<InviteRow>(
+      'SELECT * FROM invites WHERE room_id = ? AND user_id = ?',
+      [roomId, userId],
+    );
+    return row === undefined ? undefined : toInvite(row);
+  }
+
+  /** Index: invites_user. */
+  async invitesOf(userId: string): Promise<InviteRecord[]> {
+    const rows = await this.#reader.query<InviteRow>(
+      'SELECT * FROM invites WHERE user_id = ? ORDER BY stream_pos',
+      [userId],
+    );
+    return rows.map(toInvite);
+  }
+
+  putInvite(invite: Omit<InviteRecord, 'streamPos'> & { readonly streamPos: number | Position }): WriteOp[] {
+    const row = {
+      room_id: invite.roomId,
+      user_id: invite.userId,
+      event_json: invite.eventJson,
+      stripped_state_json: invite.strippedStateJson,
+      origin: invite.origin,
+      stream_pos: invite.streamPos,
+    };
+    return [{ kind: 'upsert', table: 'invites', key: ['room_id', 'user_id'], rows: [row] }];
+  }
+
+  removeInvite(roomId: string, userId: string): WriteOp[] {
+    return [{ kind: 'delete', table: 'invites', where: { room_id: roomId, user_id: userId } }];
+  }
+
+  async #read(
+    where: string,
+    params: readonly (string | number)[],
+    memberships?: readonly string[],
+  ): Promise<MembershipRecord[]> {
+    if (memberships?.length === 0) return [];
+    const condition =
+      memberships === undefined ? where : `${where} AND m.membership IN (${marks(memberships.length)})`;
+    const rows = await this.#reader.query<MembershipRow & { room_id: string }>(
+      `${from} WHERE ${condition} ORDER BY m.stream_pos`,
+      [...params, ...(memberships ?? [])],
+    );
+    return rows.map((row) => ({
+      roomNid: row.room_nid,
+      roomId: row.room_id,
+      userId: row.user_id,
+      membership: row.membership,
+      eventId: row.event_id,
+      sender: row.sender,
+      streamPos: row.stream_pos,
+      isLocal: row.is_local === 1,
+      displayName: row.display_name,
+      forgotten: row.forgotten === 1,
+    }));
+  }
+}
+
+function toInvite(row: InviteRow): InviteRecord {
+  return {
+    roomId: row.room_id,
+    userId: row.user_id,
+    eventJson: row.event_json,
+    strippedStateJson: row.stripped_state_json,
+    origin: row.origin,
+    streamPos: row.stream_pos,
+  };
+}
