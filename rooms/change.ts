@@ -1,17 +1,15 @@
-import { canonicalJson } from '../protocol/canonical-json.ts';
 import { type RoomEvent, type StateKey, stateKeyOf } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
-import { backfilledPosition, nextPosition, Position } from '../storage/write-set.ts';
+import type { JsonObject } from '../protocol/json.ts';
+import { redact } from '../protocol/redaction.ts';
 import type { Note, Row, WriteOp } from '../storage/write-set.ts';
+import { backfilledPosition, nextPosition, type Position } from '../storage/write-set.ts';
 import type { RoomContext } from './context.ts';
 import { pduText } from './pdu-text.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
-import { redact } from '../protocol/redaction.ts';
-import { membershipOf, memberOf, type Room } from './room.ts';
-import { stateDifference, type StateSet } from './state/state-set.ts';
+import { memberOf, membershipOf, type Room } from './room.ts';
+import { type StateSet, stateDifference } from './state/state-set.ts';
 import type { StoredEvent } from './types.ts';
-
-export const eventFlags = { outlier: 1, rejected: 2, softFailed: 4 } as const;
 
 /** So many rejected or soft-failed ancestors are looked through for extremities that a new event covers. */
 const maxHiddenAncestors = 100;
@@ -77,7 +75,7 @@ export class RoomChange {
     const position = hidden || held ? null : nextPosition();
     this.#write(stored, position, options);
     for (const redaction of released) this.release(redaction);
-    this.#edges(stored, options.unheld ?? []);
+    this.#missing(stored, options.unheld ?? []);
     if (hidden) {
       for (const id of options.waitingFor ?? []) room.addWaiting(id, stored.eventId);
       return stored;
@@ -87,9 +85,9 @@ export class RoomChange {
     await this.#moveTips(stored);
     const current = await this.#resolveTips();
     await this.setCurrent(current, position ?? nextPosition(), stored, previous);
-    if (position !== null)
-      this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
-    if (options.relay !== undefined) this.relay(stored, position ?? nextPosition(), serversBefore, options.relay);
+    if (position !== null) this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
+    if (options.relay !== undefined)
+      this.relay(stored, position ?? nextPosition(), serversBefore, options.relay);
     return stored;
   }
 
@@ -125,7 +123,7 @@ export class RoomChange {
     const held = !rejected && (await holdsBack(this, stored, options.before));
     this.#write(stored, rejected || held ? null : backfilledPosition(), options);
     for (const redaction of released) this.release(redaction);
-    this.#edges(stored, options.unheld);
+    this.#missing(stored, options.unheld);
     return stored;
   }
 
@@ -202,12 +200,7 @@ export class RoomChange {
   /** Replaces a stored event by its redacted form, in the database and in memory. */
   replace(event: StoredEvent): void {
     const { room } = this;
-    this.ops.push({
-      kind: 'update',
-      table: 'events',
-      set: { redacted_by: event.redactedBy, json: pduText(event.pdu) },
-      where: { event_nid: event.nid },
-    });
+    this.ops.push(...this.#ctx.db.events.redact(event.nid, event.pdu, event.redactedBy ?? ''));
     room.pendingEvents.set(event.eventId, event);
     this.#touched.set(event.eventId, event);
     if (event.pdu.state_key === undefined) return;
@@ -218,13 +211,8 @@ export class RoomChange {
   /** Gives a held redaction its place in the timeline. */
   release(redaction: StoredEvent): void {
     const position = nextPosition();
-    this.ops.push({
-      kind: 'update',
-      table: 'events',
-      set: { stream_pos: position },
-      where: { event_nid: redaction.nid },
-    });
-    const stored: Draft = { ...redaction, streamPos: undefined };
+    this.ops.push(...this.#ctx.db.events.place(redaction.nid, position));
+    const stored: Draft = { ...redaction };
     this.room.pendingEvents.set(stored.eventId, stored);
     this.#touched.set(stored.eventId, stored);
     this.#positions.push({ event: stored, position });
@@ -235,16 +223,20 @@ export class RoomChange {
    * Hands the change to the writer. The view has moved already; if the write fails the view is thrown away
    * and the returned promise rejects (`RoomConflict`: try again with the view as it is on disk).
    */
-  commit(label: string, also: readonly WriteOp[] = [], options: { isNew?: boolean; joinedVia?: readonly string[] } = {}): Promise<void> {
+  commit(
+    label: string,
+    also: readonly WriteOp[] = [],
+    options: { isNew?: boolean; joinedVia?: readonly string[] } = {},
+  ): Promise<void> {
     const { room } = this;
     const ctx = this.#ctx;
     const sets = room.unwrittenSets;
     room.unwrittenSets = [];
     room.changing = false;
     const ops: WriteOp[] = [];
-    if (options.isNew === true) ops.push(ctx.store.newRoomOp(room, ctx.clock.now(), options.joinedVia));
+    if (options.isNew === true) ops.push(...ctx.store.newRoomOps(room, ctx.clock.now(), options.joinedVia));
     ops.push(...ctx.store.stateGroupOps(room.roomNid, sets), ...this.ops);
-    if (this.#roomChanged && options.isNew !== true) ops.push(ctx.store.roomOp(room));
+    if (this.#roomChanged && options.isNew !== true) ops.push(...ctx.store.roomOps(room, options.joinedVia));
     ops.push(...also);
     const guard = { roomNid: room.roomNid, expectedRevision: room.revision };
     if (options.isNew !== true) room.revision += 1;
@@ -254,8 +246,9 @@ export class RoomChange {
         (committed) => {
           for (const { event, position } of this.#positions) {
             event.streamPos = committed.positionOf(position);
-            const newer = room.pendingEvents.get(event.eventId) as Draft | undefined;
-            if (newer !== undefined && newer.streamPos === undefined) newer.streamPos = event.streamPos;
+            // A redaction may have replaced it in the meantime.
+            const newer: Draft | undefined = room.pendingEvents.get(event.eventId);
+            if (newer !== undefined) newer.streamPos = event.streamPos;
           }
           for (const { set } of sets) room.pendingSets.delete(set.group);
           for (const [id, event] of this.#touched) {
@@ -321,6 +314,7 @@ export class RoomChange {
       stateGroup: place.before?.group ?? null,
       stateGroupAfter: place.after?.group ?? null,
       receivedTs: place.existing?.receivedTs ?? this.#ctx.clock.now(),
+      internal: null,
       txn: place.txn ?? null,
     };
     this.room.pendingEvents.set(stored.eventId, stored);
@@ -333,76 +327,26 @@ export class RoomChange {
     position: Position | null,
     options: { existing?: StoredEvent | undefined; waitingFor?: readonly string[] | undefined },
   ): void {
-    const { pdu } = stored;
-    const place: Row = {
-      stream_pos: position,
-      flags:
-        (stored.outlier ? eventFlags.outlier : 0) |
-        (stored.rejected ? eventFlags.rejected : 0) |
-        (stored.softFailed ? eventFlags.softFailed : 0),
-      reject_reason: stored.rejectReason,
-      redacted_by: stored.redactedBy,
-      state_group: stored.stateGroup,
-      state_group_after: stored.stateGroupAfter,
-      internal: internalText(stored, options.waitingFor),
-    };
-    if (position !== null) {
-      stored.streamPos = undefined;
-      this.#positions.push({ event: stored, position });
-    }
-    if (options.existing !== undefined) {
-      if (stored.redactedBy !== options.existing.redactedBy) place['json'] = pduText(pdu);
-      this.ops.push({ kind: 'update', table: 'events', set: place, where: { event_nid: stored.nid } });
+    const { events } = this.#ctx.db;
+    if (position !== null) this.#positions.push({ event: stored, position });
+    stored.internal = internalOf(stored, options.waitingFor);
+    const { existing } = options;
+    if (existing === undefined) {
+      this.ops.push(...events.insert({ ...stored, position, json: pduText(stored.pdu) }));
       return;
     }
-    this.ops.push({
-      kind: 'insert',
-      table: 'events',
-      rows: [
-        {
-          event_nid: stored.nid,
-          event_id: stored.eventId,
-          room_nid: stored.roomNid,
-          type: pdu.type,
-          state_key: pdu.state_key ?? null,
-          sender: pdu.sender,
-          depth: pdu.depth,
-          origin_server_ts: pdu.origin_server_ts,
-          received_ts: stored.receivedTs,
-          json: pduText(pdu),
-          ...place,
-        },
-      ],
-    });
-    if (pdu.state_key !== undefined && pdu.auth_events.length > 0)
-      this.ops.push({
-        kind: 'insert',
-        table: 'event_auth',
-        rows: [...new Set(pdu.auth_events)].map((id) => ({ event_nid: stored.nid, auth_event_id: id })),
-      });
+    this.ops.push(...events.update(stored.nid, { ...stored, position }));
+    if (stored.redactedBy !== null && existing.redactedBy === null)
+      this.ops.push(...events.redact(stored.nid, stored.pdu, stored.redactedBy));
   }
 
-  /** Edges to the previous events, and what that makes of the backward extremities. */
-  #edges(stored: StoredEvent, unheld: readonly string[]): void {
+  /** Previous events that we do not hold become backward extremities. */
+  #missing(stored: StoredEvent, unheld: readonly string[]): void {
     const { room } = this;
-    const prev = [...new Set(stored.pdu.prev_events)];
-    if (prev.length > 0)
-      this.ops.push({
-        kind: 'insert',
-        table: 'event_edges',
-        rows: prev.map((id) => ({ event_nid: stored.nid, prev_event_id: id })),
-        orIgnore: true,
-      });
     if (stored.rejected || stored.softFailed) return;
     const added = unheld.filter((id) => !room.missing.has(id));
     for (const id of added) room.missing.add(id);
-    if (added.length > 0)
-      this.ops.push({
-        kind: 'insert',
-        table: 'missing_events',
-        rows: added.map((id) => ({ room_nid: room.roomNid, event_id: id })),
-        orIgnore: true,
-      });
+    this.ops.push(...this.#ctx.db.events.graph.addMissing(room.roomNid, added));
   }
 
   /** The event becomes a forward extremity, unless something after it is here already. */
@@ -432,11 +376,7 @@ export class RoomChange {
   /** A backward extremity is no longer one. */
   foundMissing(eventId: string): void {
     this.room.missing.delete(eventId);
-    this.ops.push({
-      kind: 'delete',
-      table: 'missing_events',
-      where: { room_nid: this.room.roomNid, event_id: eventId },
-    });
+    this.ops.push(...this.#ctx.db.events.graph.removeMissing(this.room.roomNid, [eventId]));
   }
 
   async #resolveTips(): Promise<StateSet> {
@@ -450,7 +390,8 @@ export class RoomChange {
 
   #put(key: StateKey, event: StoredEvent, position: Position, cause: StoredEvent | undefined): void {
     const { room } = this;
-    const before = memberOf(event) === undefined ? undefined : room.get('m.room.member', event.pdu.state_key ?? '');
+    const before =
+      memberOf(event) === undefined ? undefined : room.get('m.room.member', event.pdu.state_key ?? '');
     room.putState(key, event);
     const userId = memberOf(event);
     if (userId === undefined) return;
@@ -505,9 +446,7 @@ export class RoomChange {
   }
 }
 
-function internalText(stored: StoredEvent, waitingFor: readonly string[] | undefined): string | null {
-  if (stored.txn !== null)
-    return canonicalJson({ device_id: stored.txn.deviceId, txn_id: stored.txn.txnId });
-  if (waitingFor !== undefined && waitingFor.length > 0) return canonicalJson({ waiting_for: [...waitingFor] });
-  return null;
+function internalOf(stored: StoredEvent, waitingFor: readonly string[] | undefined): JsonObject | null {
+  if (stored.txn !== null) return { device_id: stored.txn.deviceId, txn_id: stored.txn.txnId };
+  return waitingFor === undefined || waitingFor.length === 0 ? null : { waiting_for: [...waitingFor] };
 }

@@ -58,7 +58,10 @@ function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
     unsigned['replaces_state'] = extras.replaced.eventId;
   }
   if (extras.redaction !== undefined)
-    unsigned['redacted_because'] = toClientEvent(extras.redaction, extras.now === undefined ? {} : { now: extras.now });
+    unsigned['redacted_because'] = toClientEvent(
+      extras.redaction,
+      extras.now === undefined ? {} : { now: extras.now },
+    );
   return unsigned;
 }
 

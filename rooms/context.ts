@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Pdu } from '../protocol/event.ts';
-import type { RoomVersionId } from '../protocol/room-versions.ts';
-import type { RoomVersion } from '../protocol/room-versions.ts';
+import type { RoomVersion, RoomVersionId } from '../protocol/room-versions.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import type { SigningKey } from '../protocol/signing.ts';
 import type { Database } from '../storage/database.ts';
@@ -27,7 +26,7 @@ export interface RoomEngineDeps {
   readonly defaultRoomVersion: RoomVersionId;
   readonly failPoint?: FailPoint | undefined;
   /** How much is kept in memory; the defaults suit a server of some thousand people. */
-  readonly limits?: { readonly rooms?: number; readonly events?: number; readonly stateEntries?: number };
+  readonly limits?: { readonly rooms?: number; readonly stateEntries?: number };
 }
 
 /** What the parts of the engine share. */
@@ -44,7 +43,7 @@ export interface RoomContext extends RoomEngineDeps {
 
 export function makeContext(deps: RoomEngineDeps): RoomContext {
   const store = new RoomStore(deps.db);
-  const lookup = new EventLookup(store, deps.limits?.events ?? 20_000);
+  const lookup = new EventLookup(deps.db.events);
   const sets = new StateSets(store, lookup, deps.limits?.stateEntries ?? 300_000);
   const rooms = new RoomRegistry(deps.serverName, store, lookup, sets, deps.limits?.rooms ?? 500);
   return { ...deps, store, lookup, sets, rooms, joins: new KeyedQueues(), joining: new Map() };

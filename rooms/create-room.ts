@@ -113,7 +113,7 @@ async function build(
     await step(ctx, room, change, userId, { type: 'm.room.member', stateKey: invitee, content });
   }
   const also: WriteOp[] = [];
-  if (alias !== undefined) also.push(ctx.store.aliasOp(alias, room.roomId, userId));
+  if (alias !== undefined) also.push(...ctx.store.aliasOps(alias, room.roomId, userId, ctx.serverName));
   const written = change.commit('create room', also, { isNew: true });
   ctx.rooms.add(room);
   try {

@@ -1,27 +1,22 @@
-import { Lru } from './lru.ts';
+import type { EventStore } from '../storage/stores/event-store.ts';
 import type { Room } from './room.ts';
-import type { RoomStore } from './store.ts';
 import type { StoredEvent } from './types.ts';
 
-/** Events by id: from what is being written, from memory, from the database. */
+/** Events by id: from what is being written to a room, from memory, from the database. */
 export class EventLookup {
-  readonly #store: RoomStore;
-  readonly #cache: Lru<string, StoredEvent>;
+  readonly #events: EventStore;
 
-  constructor(store: RoomStore, limit: number) {
-    this.#store = store;
-    this.#cache = new Lru(limit);
+  constructor(events: EventStore) {
+    this.#events = events;
   }
 
   /** Only from memory. */
   peek(eventId: string, room?: Room): StoredEvent | undefined {
-    return room?.pendingEvents.get(eventId) ?? this.#cache.get(eventId);
+    return room?.pendingEvents.get(eventId) ?? this.#events.peek(eventId);
   }
 
   async one(eventId: string, room?: Room): Promise<StoredEvent | undefined> {
-    const known = this.peek(eventId, room);
-    if (known !== undefined) return known;
-    return (await this.many([eventId], room)).get(eventId);
+    return this.peek(eventId, room) ?? (await this.many([eventId], room)).get(eventId);
   }
 
   /** Those that we hold, in any state (outliers, rejected ones), by id. */
@@ -34,21 +29,14 @@ export class EventLookup {
       else found.set(id, known);
     }
     if (wanted.length === 0) return found;
-    for (const event of await this.#store.events(wanted)) {
-      // What was stored or changed while we were reading is newer than what we read.
-      const current = this.peek(event.eventId, room) ?? event;
-      if (current === event) this.#cache.set(event.eventId, event);
-      found.set(event.eventId, current);
-    }
+    // What was taken up while we were reading is newer than what we read.
+    for (const [id, event] of await this.#events.getMany(wanted))
+      found.set(id, room?.pendingEvents.get(id) ?? event);
     return found;
   }
 
   /** Called when an event is on disk as it stands here. */
   stored(event: StoredEvent): void {
-    this.#cache.set(event.eventId, event);
-  }
-
-  forget(eventId: string): void {
-    this.#cache.delete(eventId);
+    this.#events.remember(event);
   }
 }

@@ -1,6 +1,6 @@
-import type { JsonObject, JsonValue } from '../protocol/json.ts';
-import type { Pdu } from '../protocol/event.ts';
 import type { Decision } from '../policy/decision.ts';
+import type { Pdu } from '../protocol/event.ts';
+import type { JsonObject, JsonValue } from '../protocol/json.ts';
 
 /**
  * What the room engine needs from the layers above it. They implement these interfaces; `rooms/` never

@@ -37,20 +37,11 @@ export async function mayRedact(
  * Applies a redaction to its target where both are here and it may. True if it must be held back: the
  * target is not here yet, or the redaction may not be applied; clients are not shown it then.
  */
-export async function holdsBack(
-  change: RoomChange,
-  stored: StoredEvent,
-  before: StateSet,
-): Promise<boolean> {
+export async function holdsBack(change: RoomChange, stored: StoredEvent, before: StateSet): Promise<boolean> {
   const { room, context: ctx } = change;
   const targetId = redactedEventId(stored, room.version);
   if (targetId === undefined) return stored.pdu.type === 'm.room.redaction';
-  change.ops.push({
-    kind: 'insert',
-    table: 'redactions',
-    rows: [{ redacts_event_id: targetId, redaction_event_nid: stored.nid, room_nid: room.roomNid }],
-    orIgnore: true,
-  });
+  change.ops.push(...ctx.db.events.graph.insertRedaction(room.roomNid, stored.nid, targetId));
   const target = await ctx.lookup.one(targetId, room);
   if (target === undefined) {
     room.holdRedaction(targetId, stored.eventId);

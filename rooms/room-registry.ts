@@ -4,8 +4,8 @@ import type { EventLookup } from './event-lookup.ts';
 import { Lru } from './lru.ts';
 import { KeyedQueues } from './queue.ts';
 import { Room } from './room.ts';
-import type { StateSets } from './state/state-sets.ts';
 import { StateSet } from './state/state-set.ts';
+import type { StateSets } from './state/state-sets.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredEvent } from './types.ts';
 

@@ -7,6 +7,7 @@ import type { RoomVersion } from '../protocol/room-versions.ts';
 import { isAllowedByAcl } from '../protocol/server-acl.ts';
 import { Lru } from './lru.ts';
 import type { StateSet } from './state/state-set.ts';
+import type { NewStateSet } from './store.ts';
 import type { Membership, RoomView, StoredEvent } from './types.ts';
 
 /** A member event's user, or undefined for other state. */
@@ -55,7 +56,7 @@ export class Room implements RoomView {
   readonly pendingEvents = new Map<string, StoredEvent>();
   readonly pendingSets = new Map<number, StateSet>();
   /** Sets that no write set has taken along yet; the next one does. */
-  unwrittenSets: { set: StateSet; base: number | null; entries: ReadonlyMap<StateKey, string> }[] = [];
+  unwrittenSets: NewStateSet[] = [];
   readonly writes = new Set<Promise<unknown>>();
   /** Resolutions already made, by the sorted numbers of the groups that went in. */
   readonly resolutions = new Lru<string, StateSet>(64);

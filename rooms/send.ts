@@ -55,7 +55,7 @@ export async function addLocal(
     txn: txn === undefined ? undefined : { deviceId: txn.deviceId, txnId: txn.txnKey },
   });
   const also = [...(options.also ?? [])];
-  if (txn !== undefined) also.push(ctx.store.txnOp(request.sender, txn, event.eventId, ctx.clock.now()));
+  if (txn !== undefined) also.push(...ctx.store.txnOps(request.sender, txn, event.eventId, ctx.clock.now()));
   return { result: event, written: change.commit('local event', also) };
 }
 

@@ -1,6 +1,7 @@
 import type { RoomEvent, StateKey } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
 import type { RoomVersion } from '../protocol/room-versions.ts';
+import type { EventRecord } from '../storage/stores/event-record.ts';
 
 /** Public records of the room engine: requests, outcomes, and what readers see of a room. */
 
@@ -26,7 +27,10 @@ export interface CreateRoomRequest {
   readonly powerLevelContentOverride?: JsonObject | undefined;
 }
 
-/** (device, transaction id) of a client's request. `txnKey` holds endpoint and path as the caller likes. */
+/**
+ * (device, transaction id) of a client's request. `txnKey` names the request: whatever the caller likes (endpoint,
+ * path), then, after the last newline if there is one, the id that the client chose.
+ */
 export interface ClientTxn {
   readonly deviceId: string;
   readonly txnKey: string;
@@ -68,27 +72,8 @@ export interface ReceiveOutcome {
   readonly eventId?: string;
 }
 
-/** An event as the engine holds it: the PDU with its place in our database. */
-export interface StoredEvent extends RoomEvent {
-  readonly nid: number;
-  readonly roomNid: number;
-  /**
-   * Place in the timeline: positive live, negative backfilled; null: outlier, rejected, soft-failed, or a
-   * redaction held until its target is here; undefined: being written.
-   */
-  readonly streamPos: number | null | undefined;
-  readonly outlier: boolean;
-  readonly softFailed: boolean;
-  readonly rejectReason: string | null;
-  /** Event id of the redaction that was applied; `pdu` is then the redacted form. */
-  readonly redactedBy: string | null;
-  /** State before and after the event; null for outliers. */
-  readonly stateGroup: number | null;
-  readonly stateGroupAfter: number | null;
-  readonly receivedTs: number;
-  /** The transaction of our own user that made the event. */
-  readonly txn: { readonly deviceId: string; readonly txnId: string } | null;
-}
+/** An event with its place in our database; while it is being written it has no position yet. */
+export type StoredEvent = EventRecord;
 
 /** What readers see of a room: its current state, in memory. A snapshot only until the next await. */
 export interface RoomView {

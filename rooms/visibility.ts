@@ -28,12 +28,20 @@ export async function visibleEvents<E extends StoredEvent>(
     const before = await ctx.sets.get(event.stateGroup, room);
     const after = await ctx.sets.get(event.stateGroupAfter, room);
     const states = around(before, after);
-    const settings = await load(ctx, room, states.map((set) => set.get(visibilityKey)));
-    const members = await load(ctx, room, states.map((set) => set.get(memberKey)));
+    const settings = await load(
+      ctx,
+      room,
+      states.map((set) => set.get(visibilityKey)),
+    );
+    const members = await load(
+      ctx,
+      room,
+      states.map((set) => set.get(memberKey)),
+    );
     const facts = {
       visibility: settings.map((setting) => historyVisibilityOf(setting?.pdu.content['history_visibility'])),
       membership: members.map(membershipOf),
-      joinedLater: (event.streamPos ?? Number.POSITIVE_INFINITY) <= joinedUntil,
+      joinedLater: event.streamPos <= joinedUntil,
     };
     if (maySeeEvent(facts)) visible.push(event);
   }
@@ -61,10 +69,7 @@ async function lastJoin(ctx: RoomContext, room: Room, userId: string): Promise<n
   if (membershipOf(member) === 'join') return Number.POSITIVE_INFINITY;
   // Behind a leave or a ban there may be further ones (a ban after a kick) before the join is found.
   for (let steps = 0; member !== undefined && steps < 20; steps += 1) {
-    if (membershipOf(member) === 'join')
-      return member.streamPos === undefined
-        ? Number.POSITIVE_INFINITY
-        : (member.streamPos ?? Number.NEGATIVE_INFINITY);
+    if (membershipOf(member) === 'join') return member.streamPos ?? Number.NEGATIVE_INFINITY;
     if (member.stateGroup === null) break;
     const id: string | undefined = (await ctx.sets.get(member.stateGroup, room)).get(
       stateKeyOf('m.room.member', userId),

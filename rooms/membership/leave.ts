@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../protocol/json.ts';
 import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { JsonObject } from '../../protocol/json.ts';
 import { signEvent } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';

@@ -58,19 +58,15 @@ export async function receiveInvite(
     const position = nextPosition();
     await ctx.db.writer.submit({
       label: 'invite from a partner',
-      ops: [
-        ctx.store.inviteOp({
-          roomId,
-          userId: target,
-          event: signed,
-          strippedState: stripState(body.inviteRoomState, pdu.sender),
-          origin,
-          position,
-        }),
-      ],
-      notes: [
-        { stream: 'memberships', key: target, position, payload: { roomId, membership: 'invite' } },
-      ],
+      ops: ctx.store.inviteOps({
+        roomId,
+        userId: target,
+        event: signed,
+        strippedState: stripState(body.inviteRoomState, pdu.sender),
+        origin,
+        position,
+      }),
+      notes: [{ stream: 'memberships', key: target, position, payload: { roomId, membership: 'invite' } }],
     });
   }
   return signed as JsonObject;

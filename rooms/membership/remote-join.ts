@@ -120,8 +120,7 @@ async function storeJoin(
     const existing = await ctx.lookup.one(answer.event.eventId, room);
     const joined = await change.add(answer.event, { before, existing, unheld: answer.event.pdu.prev_events });
     change.onlyTip(joined);
-    const also = [...ctx.store.dropInviteOps(roomId, userId)];
-    if (held !== undefined) also.push(ctx.store.joinedViaOp(room.roomNid, servers));
+    const also = ctx.store.dropInviteOps(roomId, userId);
     const done = change.commit('remote join', also, { isNew: held === undefined, joinedVia: servers });
     done.catch(() => undefined);
     if (held === undefined) ctx.rooms.add(room);

@@ -44,7 +44,11 @@ export async function authoriserFor(
   }
   if (!met) {
     if (known) throw forbidden('You are in none of the rooms whose members may join');
-    throw new RoomError(400, 'M_UNABLE_TO_AUTHORISE_JOIN', 'This server knows none of the rooms that let you in');
+    throw new RoomError(
+      400,
+      'M_UNABLE_TO_AUTHORISE_JOIN',
+      'This server knows none of the rooms that let you in',
+    );
   }
   for (const member of room.joinedUsers()) {
     if (serverNameOf(member) === ctx.serverName && room.powerLevelOf(member) >= room.powerLevels.invite)

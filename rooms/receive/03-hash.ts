@@ -1,5 +1,5 @@
-import type { Pdu } from '../../protocol/event.ts';
 import { decodeBase64 } from '../../protocol/base64.ts';
+import type { Pdu } from '../../protocol/event.ts';
 import { contentHash } from '../../protocol/hashing.ts';
 import { redact } from '../../protocol/redaction.ts';
 import type { RoomVersion } from '../../protocol/room-versions.ts';

@@ -1,5 +1,5 @@
-import { authorize } from '../../protocol/auth/authorize.ts';
 import { checkAuthEvents } from '../../protocol/auth/auth-events.ts';
+import { authorize } from '../../protocol/auth/authorize.ts';
 import { type RoomEvent, stateKeyOf } from '../../protocol/event.ts';
 import type { RoomVersion } from '../../protocol/room-versions.ts';
 import { lookupOver } from '../auth.ts';

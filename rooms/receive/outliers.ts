@@ -1,9 +1,9 @@
 import type { RoomEvent } from '../../protocol/event.ts';
 import type { JsonValue } from '../../protocol/json.ts';
+import type { RoomVersion } from '../../protocol/room-versions.ts';
 import type { RoomChange } from '../change.ts';
 import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
-import type { RoomVersion } from '../../protocol/room-versions.ts';
 import { checkByAuthEvents } from './04-auth-events.ts';
 import { checkWire } from './wire.ts';
 

@@ -7,12 +7,12 @@ import { TryAgain } from '../errors.ts';
 import { KeyedQueues } from '../queue.ts';
 import type { Room } from '../room.ts';
 import type { ReceiveOutcome } from '../types.ts';
-import { type Admission, admit, type AdmitOptions, writeAlso } from './admit.ts';
+import { type Admission, type AdmitOptions, admit, writeAlso } from './admit.ts';
 import { fetchMissingAuth, missingAuth } from './missing-auth.ts';
 import { fetchMissingPrev } from './missing-prev.ts';
 import { fetchStateBefore } from './state-at.ts';
-import { reconsider } from './unreject.ts';
 import { receiveForUnheldRoom } from './unheld-room.ts';
+import { reconsider } from './unreject.ts';
 import { checkWire } from './wire.ts';
 
 const maxAttempts = 8;
@@ -118,12 +118,7 @@ export class Receiver {
       );
   }
 
-  async #admitAtGap(
-    origin: string,
-    room: Room,
-    event: RoomEvent,
-    options: AdmitOptions,
-  ): Promise<Admission> {
+  async #admitAtGap(origin: string, room: Room, event: RoomEvent, options: AdmitOptions): Promise<Admission> {
     const admission = await this.#admit(room.roomId, event, options);
     if (admission.kind !== 'gap') return admission;
     const ctx = this.#ctx;

@@ -1,7 +1,7 @@
+import { splitStateKey, stateKeyOf } from '../../protocol/event.ts';
 import { serverNameOf } from '../../protocol/identifiers.ts';
 import type { JsonValue } from '../../protocol/json.ts';
 import { redact } from '../../protocol/redaction.ts';
-import { splitStateKey, stateKeyOf } from '../../protocol/event.ts';
 import type { RoomContext } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { membershipOf, type Room } from '../room.ts';

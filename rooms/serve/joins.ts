@@ -30,9 +30,14 @@ export async function makeJoin(
   if (serverNameOf(userId) !== origin) throw forbidden('Not a user of your server');
   const room = await roomFor(ctx, origin, roomId);
   if (!versions.includes(room.version.id))
-    throw new RoomError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'Your server does not know the version of this room', {
-      room_version: room.version.id,
-    });
+    throw new RoomError(
+      400,
+      'M_INCOMPATIBLE_ROOM_VERSION',
+      'Your server does not know the version of this room',
+      {
+        room_version: room.version.id,
+      },
+    );
   const content: JsonObject = { membership: 'join' };
   const authoriser = await authoriserFor(ctx, room, userId);
   if (authoriser !== undefined) content['join_authorised_via_users_server'] = authoriser;
@@ -92,7 +97,8 @@ function broughtBack(
   if (event.eventId !== eventId) throw invalidParam('The event has another id');
   if (event.roomId !== room.roomId) throw invalidParam('The event is of another room');
   if (event.pdu.type !== 'm.room.member') throw invalidParam('The event is not m.room.member');
-  if (event.pdu.content['membership'] !== membership) throw invalidParam(`The membership is not ${membership}`);
+  if (event.pdu.content['membership'] !== membership)
+    throw invalidParam(`The membership is not ${membership}`);
   if (serverNameOf(event.pdu.sender) !== origin) throw invalidParam('The sender is not of your server');
   if (event.pdu.state_key !== event.pdu.sender) throw invalidParam('The state key is not the sender');
   return event;

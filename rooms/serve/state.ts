@@ -25,11 +25,7 @@ export async function authChainOf(
   return chain;
 }
 
-export async function pdusOf(
-  ctx: RoomContext,
-  room: Room,
-  eventIds: Iterable<string>,
-): Promise<JsonValue[]> {
+export async function pdusOf(ctx: RoomContext, room: Room, eventIds: Iterable<string>): Promise<JsonValue[]> {
   const events = await ctx.lookup.many(eventIds, room);
   return [...events.values()].map((event) => event.pdu);
 }

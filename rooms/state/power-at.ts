@@ -9,7 +9,10 @@ export async function powerLevelsAt(ctx: RoomContext, room: Room, set: StateSet)
   if (set.group === room.current.group) return room.powerLevels;
   const createId = set.get(stateKeyOf('m.room.create', ''));
   const levelsId = set.get(stateKeyOf('m.room.power_levels', ''));
-  const events = await ctx.lookup.many([createId, levelsId].filter((id) => id !== undefined), room);
+  const events = await ctx.lookup.many(
+    [createId, levelsId].filter((id) => id !== undefined),
+    room,
+  );
   return new PowerLevels(
     createId === undefined ? undefined : events.get(createId),
     levelsId === undefined ? undefined : events.get(levelsId),

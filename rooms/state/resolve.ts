@@ -48,15 +48,16 @@ export async function loadAuthChain(
  * events by id: what it turns out to need beyond the conflicted events' auth chains is loaded, and it runs
  * again; the same input gives the same result however often it runs.
  */
-export async function resolve(
-  lookup: EventLookup,
-  room: Room,
-  sets: readonly StateMap[],
-): Promise<StateMap> {
+export async function resolve(lookup: EventLookup, room: Room, sets: readonly StateMap[]): Promise<StateMap> {
   const events = new Map<string, RoomEvent>();
   const absent = new Set<string>();
   const create = sets[0]?.get(stateKeyOf('m.room.create', ''));
-  await loadAuthChain(lookup, room, create === undefined ? conflicted(sets) : [...conflicted(sets), create], events);
+  await loadAuthChain(
+    lookup,
+    room,
+    create === undefined ? conflicted(sets) : [...conflicted(sets), create],
+    events,
+  );
   for (let round = 0; ; round += 1) {
     const misses = new Set<string>();
     const resolved = resolveState(room.version, sets, (id) => {
