@@ -198,14 +198,19 @@ export class Federation {
   /** Every partner, with its link and what is still to be delivered. */
   async status(): Promise<PartnerStatus[]> {
     const { partners, db } = this.#deps;
-    return Promise.all(
-      partners.all().map(async ({ serverName }) => ({
-        serverName,
-        state: partners.isActive(serverName) ? ('active' as const) : ('suspended' as const),
-        link: this.link.status(serverName),
-        outbox: await db.outbox.counts(serverName),
-      })),
-    );
+    const counts = await db.outbox.counts();
+    const waiting = (serverName: string, lane: string): number =>
+      counts.find((row) => row.destination === serverName && row.lane === lane)?.count ?? 0;
+    return partners.all().map(({ serverName }) => ({
+      serverName,
+      state: partners.isActive(serverName) ? 'active' : 'suspended',
+      link: this.link.status(serverName),
+      outbox: {
+        pdu: waiting(serverName, 'pdu'),
+        device: waiting(serverName, 'device'),
+        ephemeral: waiting(serverName, 'ephemeral'),
+      },
+    }));
   }
 
   /** Resolves when everything received is processed; rows that wait for another attempt do not count. */

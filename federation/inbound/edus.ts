@@ -5,7 +5,7 @@ import { TryAgain } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
-import { type Note, nextPosition, type Row, type WriteOp } from '../../storage/writer.ts';
+import { type Note, nextPosition, type WriteOp } from '../../storage/writer.ts';
 import type { PartnerBorder } from '../border.ts';
 
 /** A partner's typing notice ends by itself after this time; it is repeated while it holds. */
@@ -101,7 +101,7 @@ export class EduReceiver {
     const receipts = receiptsOf(content);
     const spoof = receipts.find((receipt) => serverNameOf(receipt.userId) !== origin);
     if (spoof !== undefined) return spoofed(spoof.userId);
-    const rows: Row[] = [];
+    const ops: WriteOp[] = [];
     const notes: Note[] = [];
     for (const receipt of receipts) {
       const view = await this.#engine.view(receipt.roomId);
@@ -112,23 +112,15 @@ export class EduReceiver {
       const eventPos = event?.roomId === receipt.roomId ? (event.streamPos ?? undefined) : undefined;
       if (eventPos === undefined) continue;
       const position = nextPosition();
-      rows.push({
-        room_nid: view.roomNid,
-        user_id: receipt.userId,
-        receipt_type: receipt.type,
-        thread_id: receipt.threadId,
-        event_id: receipt.eventId,
-        ts: receipt.ts,
-        event_pos: eventPos,
-        stream_pos: position,
-      });
-      notes.push({ stream: 'receipts', key: receipt.roomId, position });
+      const { roomId, type, ...rest } = receipt;
+      const record = { ...rest, roomNid: view.roomNid, receiptType: type, eventPos };
+      ops.push(...this.#db.receipts.put(record, position));
+      notes.push({ stream: 'receipts', key: roomId, position });
     }
-    if (rows.length === 0) return { kind: 'ignored' };
-    const key = ['room_nid', 'user_id', 'receipt_type', 'thread_id'];
+    if (ops.length === 0) return { kind: 'ignored' };
     await this.#db.writer.submit({
       label: 'receipts of a partner',
-      ops: [{ kind: 'upsert', table: 'receipts', key, rows }, ...also],
+      ops: [...ops, ...also],
       notes,
     });
     return { kind: 'written' };

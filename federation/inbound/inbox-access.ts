@@ -1,7 +1,10 @@
 import { type JsonValue, parseJson } from '../../protocol/json.ts';
 import type { Database } from '../../storage/database.ts';
-import type { Row, WriteOp } from '../../storage/writer.ts';
+import type { StagedRecord } from '../../storage/stores/inbox-store.ts';
+import type { WriteOp } from '../../storage/writer.ts';
 import type { LaneHeader, LanePlace } from '../lanes.ts';
+
+const pageLength = 1_000;
 
 /** Something that was received and is on disk, not yet processed. */
 export interface StagedRow {
@@ -41,7 +44,7 @@ export class InboxAccess {
   /** What was received last in a lane. */
   async received(origin: string, lane: string): Promise<LanePlace | undefined> {
     const row = await this.#db.inbox.lane(origin, lane);
-    return row === undefined ? undefined : { epoch: row.epoch, sequence: row.last_seq };
+    return row === undefined ? undefined : { epoch: row.epoch, sequence: row.lastSeq };
   }
 
   async transaction(
@@ -54,47 +57,34 @@ export class InboxAccess {
   /** Everything of a transaction in one commit: its contents, its id, and the lane's place. */
   async stage(staging: Staging): Promise<void> {
     const { origin, txnId, digest, response, receivedTs, header } = staging;
-    const ops: WriteOp[] = [];
-    if (staging.rows.length > 0)
-      ops.push({
-        kind: 'insert',
-        table: 'staged',
-        rows: staging.rows.map(tableRow),
-      });
-    ops.push({
-      kind: 'insert',
-      table: 'inbound_transactions',
-      rows: [{ origin, txn_id: txnId, digest, response, received_ts: receivedTs }],
+    const { inbox, writer } = this.#db;
+    const lane =
+      header === undefined
+        ? []
+        : inbox.putLane({ origin, lane: header.lane, epoch: header.epoch, lastSeq: header.last });
+    await writer.submit({
+      label: 'staged',
+      ops: [
+        ...inbox.stage(staging.rows.map(recordOf)),
+        ...inbox.addTransaction({ origin, txnId, digest, response, receivedTs }),
+        ...lane,
+      ],
     });
-    if (header !== undefined)
-      ops.push({
-        kind: 'upsert',
-        table: 'inbound_lanes',
-        key: ['origin', 'lane'],
-        rows: [{ origin, lane: header.lane, epoch: header.epoch, last_seq: header.last }],
-      });
-    await this.#db.writer.submit({ label: 'staged', ops });
   }
 
   /** Rows that are neither done nor dead, in the order of their arrival. */
   async unfinished(): Promise<StagedRow[]> {
-    const rows = await this.#db.inbox.unfinished();
-    return rows.map((row) => ({
-      nid: row.staged_nid,
-      origin: row.origin,
-      kind: row.kind === 'edu' ? 'edu' : 'pdu',
-      roomId: row.room_id ?? '',
-      value: parseJson(row.json),
-      receivedTs: row.received_ts,
-      attempts: row.attempts,
-      nextTryTs: row.next_try_ts ?? 0,
-      deadReason: null,
-    }));
+    const found: StagedRow[] = [];
+    for (;;) {
+      const page = await this.#db.inbox.staged(found.at(-1)?.nid ?? 0, pageLength);
+      for (const record of page) found.push(rowOf(record));
+      if (page.length < pageLength) return found;
+    }
   }
 
   /** The ops with which a row is done. */
   removeOps(row: StagedRow): WriteOp[] {
-    return [{ kind: 'delete', table: 'staged', where: { staged_nid: row.nid } }];
+    return this.#db.inbox.remove(row.nid);
   }
 
   async remove(row: StagedRow): Promise<void> {
@@ -102,30 +92,43 @@ export class InboxAccess {
   }
 
   async putOff(row: StagedRow): Promise<void> {
-    const set = { attempts: row.attempts, next_try_ts: row.nextTryTs };
-    const op: WriteOp = { kind: 'update', table: 'staged', set, where: { staged_nid: row.nid } };
-    await this.#db.writer.submit({ label: 'staged row put off', ops: [op] });
+    const ops = this.#db.inbox.retryLater(row.nid, row.attempts, row.nextTryTs);
+    await this.#db.writer.submit({ label: 'staged row put off', ops });
   }
 
   /** Makes a row a dead letter, for an admin to see. It may be gone already: the room had no use for it. */
   async bury(row: StagedRow, reason: string): Promise<void> {
-    const dead = { ...row, deadReason: reason.slice(0, 1_000) };
-    const op: WriteOp = { kind: 'upsert', table: 'staged', key: ['staged_nid'], rows: [tableRow(dead)] };
-    await this.#db.writer.submit({ label: 'dead letter', ops: [op] });
+    const { inbox, writer } = this.#db;
+    const dead = recordOf({ ...row, deadReason: reason.slice(0, 1_000) });
+    await writer.submit({ label: 'dead letter', ops: [...inbox.remove(row.nid), ...inbox.stage([dead])] });
   }
 }
 
-function tableRow(row: StagedRow): Row {
+function recordOf(row: StagedRow): StagedRecord {
   return {
-    staged_nid: row.nid,
+    nid: row.nid,
     origin: row.origin,
     kind: row.kind,
-    room_id: row.roomId === '' ? null : row.roomId,
-    event_id: null,
+    roomId: row.roomId === '' ? null : row.roomId,
+    eventId: null,
     json: JSON.stringify(row.value),
-    received_ts: row.receivedTs,
+    receivedTs: row.receivedTs,
     attempts: row.attempts,
-    next_try_ts: null,
-    dead_reason: row.deadReason,
+    nextTryTs: null,
+    deadReason: row.deadReason,
+  };
+}
+
+function rowOf(record: StagedRecord): StagedRow {
+  return {
+    nid: record.nid,
+    origin: record.origin,
+    kind: record.kind,
+    roomId: record.roomId ?? '',
+    value: parseJson(record.json),
+    receivedTs: record.receivedTs,
+    attempts: record.attempts,
+    nextTryTs: record.nextTryTs ?? 0,
+    deadReason: record.deadReason,
   };
 }

@@ -36,21 +36,21 @@ export class LaneStore {
     if (record === undefined) {
       const epoch = newEpoch();
       const fresh = { epoch, given: 0, acked: 0, boundPosition: 0 };
-      await this.write('a lane begins', [laneOp(destination, lane, fresh)]);
+      await this.write('a lane begins', this.#laneOps(destination, lane, fresh));
       return { ...fresh, retired: new Set(), transactions: [] };
     }
     const transactions = await outbox.transactions(destination, lane);
     return {
       epoch: record.epoch,
-      given: record.next_seq - 1,
-      acked: record.acked_seq,
-      boundPosition: record.bound_pos,
-      retired: new Set(await outbox.retiredEpochs(destination, lane)),
+      given: record.nextSeq - 1,
+      acked: record.ackedSeq,
+      boundPosition: record.boundPos,
+      retired: await outbox.retiredEpochs(destination, lane),
       transactions: transactions.map((row) => ({
-        txnId: row.txn_id,
+        txnId: row.txnId,
         epoch: row.epoch,
-        first: row.first_seq,
-        last: row.last_seq,
+        first: row.firstSeq,
+        last: row.lastSeq,
         items: readItems(row.items),
       })),
     };
@@ -59,31 +59,26 @@ export class LaneStore {
   /** Rows after a position, oldest first, that no transaction holds. */
   async pending(destination: string, lane: Lane, after: number, limit: number): Promise<OutboxItem[]> {
     const rows = await this.#db.outbox.pending(destination, lane, after, limit);
-    return rows.map((row) => itemOf(row.position, row.event_id, row.edu));
+    return rows.map((row) => itemOf(row.position, row.eventId, row.edu));
   }
 
   /** Stores a transaction's boundaries; the lane's record then says that its numbers were given. */
   storeBoundaries(destination: string, lane: Lane, transaction: Transaction): Promise<void> {
+    const { txnId, epoch, first, last } = transaction;
     return this.write('boundaries', [
-      {
-        kind: 'insert',
-        table: 'outbox_transactions',
-        rows: [
-          {
-            destination,
-            lane,
-            first_seq: transaction.first,
-            last_seq: transaction.last,
-            txn_id: transaction.txnId,
-            epoch: transaction.epoch,
-            items: itemsText(transaction.items),
-          },
-        ],
-      },
+      ...this.#db.outbox.addTransaction({
+        destination,
+        lane,
+        firstSeq: first,
+        lastSeq: last,
+        txnId,
+        epoch,
+        items: itemsText(transaction.items),
+      }),
       {
         kind: 'update',
         table: 'outbox_lanes',
-        set: { next_seq: transaction.last + 1, bound_pos: transaction.items.at(-1)?.position ?? 0 },
+        set: { next_seq: last + 1, bound_pos: transaction.items.at(-1)?.position ?? 0 },
         where: { destination, lane },
       },
     ]);
@@ -97,10 +92,11 @@ export class LaneStore {
     transactions: readonly Transaction[],
     also: readonly WriteOp[],
   ): Promise<void> {
+    const { outbox } = this.#db;
     return this.write('acknowledged', [
       ...transactions.flatMap((transaction) => [
-        ...rowOps(destination, lane, transaction.items),
-        transactionOp(destination, lane, transaction.first),
+        ...outbox.removeAt(destination, lane, positionsOf(transaction.items)),
+        ...outbox.removeTransaction(destination, lane, transaction.first),
       ]),
       // Only this column: boundaries may be on their way to disk beside it.
       { kind: 'update', table: 'outbox_lanes', set: { acked_seq: acked }, where: { destination, lane } },
@@ -116,27 +112,37 @@ export class LaneStore {
     transactions: readonly Transaction[],
     dead: readonly OutboxItem[],
   ): Promise<void> {
+    const { outbox } = this.#db;
     return this.write('boundaries withdrawn', [
-      ...transactions.map((transaction) => transactionOp(destination, lane, transaction.first)),
-      ...rowOps(destination, lane, dead),
-      laneOp(destination, lane, record),
+      ...transactions.flatMap((transaction) =>
+        outbox.removeTransaction(destination, lane, transaction.first),
+      ),
+      ...outbox.removeAt(destination, lane, positionsOf(dead)),
+      ...this.#laneOps(destination, lane, record),
     ]);
   }
 
   /** Retires the epoch: all that is not acknowledged gets new boundaries in the new one. */
   async beginEpoch(destination: string, lane: Lane, old: StoredLane, epoch: string): Promise<StoredLane> {
     const fresh = { epoch, given: 0, acked: 0, boundPosition: 0 };
+    const { outbox } = this.#db;
     await this.write('an epoch begins', [
-      {
-        kind: 'insert',
-        table: 'retired_epochs',
-        rows: [{ destination, lane, epoch: old.epoch }],
-        orIgnore: true,
-      },
-      { kind: 'delete', table: 'outbox_transactions', where: { destination, lane } },
-      laneOp(destination, lane, fresh),
+      ...outbox.retireEpoch(destination, lane, old.epoch),
+      ...outbox.removeTransactions(destination, lane),
+      ...this.#laneOps(destination, lane, fresh),
     ]);
     return { ...fresh, retired: new Set([...old.retired, old.epoch]), transactions: [] };
+  }
+
+  #laneOps(destination: string, lane: Lane, record: LaneRecord): WriteOp[] {
+    return this.#db.outbox.putLane({
+      destination,
+      lane,
+      epoch: record.epoch,
+      nextSeq: record.given + 1,
+      ackedSeq: record.acked,
+      boundPos: record.boundPosition,
+    });
   }
 
   async write(label: string, ops: WriteOp[]): Promise<void> {
@@ -144,34 +150,8 @@ export class LaneStore {
   }
 }
 
-function laneOp(destination: string, lane: Lane, record: LaneRecord): WriteOp {
-  return {
-    kind: 'upsert',
-    table: 'outbox_lanes',
-    key: ['destination', 'lane'],
-    rows: [
-      {
-        destination,
-        lane,
-        epoch: record.epoch,
-        next_seq: record.given + 1,
-        acked_seq: record.acked,
-        bound_pos: record.boundPosition,
-      },
-    ],
-  };
-}
-
-function transactionOp(destination: string, lane: Lane, first: number): WriteOp {
-  return { kind: 'delete', table: 'outbox_transactions', where: { destination, lane, first_seq: first } };
-}
-
-function rowOps(destination: string, lane: Lane, items: readonly OutboxItem[]): WriteOp[] {
-  return items.map((item) => ({
-    kind: 'delete',
-    table: 'outbox',
-    where: { destination, lane, position: item.position },
-  }));
+function positionsOf(items: readonly OutboxItem[]): number[] {
+  return items.map((item) => item.position);
 }
 
 function itemOf(position: number, eventId: string | null, edu: string | null): OutboxItem {

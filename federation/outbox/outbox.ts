@@ -112,7 +112,7 @@ export class Outbox {
   async #load(serverName: string): Promise<Destination> {
     const { db, link, clock, random, log, failPoint } = this.#deps;
     if (this.#sending === undefined) throw new Error('The outbox is not started');
-    const state = new PartnerState(serverName, await db.outbox.partnerState(serverName));
+    const state = new PartnerState(serverName, await db.partnerStates.get(serverName));
     return new Destination({
       serverName,
       state,

@@ -58,7 +58,7 @@ describe('transactions on the way in', () => {
     const again = await put('t1', { edus: [edu('one')] }, at(1, 1));
     assert.deepEqual(again, first);
     await settled(a, b);
-    assert.equal((await a.db.inbox.deadLetters()).length, 1);
+    assert.equal((await a.db.inbox.dead(100)).length, 1);
   });
 
   it('refuse the same id with something else in it and raise an alarm', async () => {
@@ -67,7 +67,7 @@ describe('transactions on the way in', () => {
     assert.equal(other.status, 409);
     assert.equal(a.alarms('transaction-altered').length, 1);
     await settled(a, b);
-    assert.equal((await a.db.inbox.deadLetters()).length, 1);
+    assert.equal((await a.db.inbox.dead(100)).length, 1);
   });
 
   it('take an event as the same one after it was redacted, and another one not', async () => {
@@ -130,9 +130,9 @@ describe('transactions on the way in', () => {
     await settled(a, b);
     const held = await a.engine.event(eventId);
     assert.ok(held && !held.rejected);
-    const dead = await a.db.inbox.deadLetters();
+    const dead = await a.db.inbox.dead(100);
     assert.equal(dead.length, 4);
-    for (const letter of dead) assert.ok((letter.dead_reason ?? '') !== '');
+    for (const letter of dead) assert.ok((letter.deadReason ?? '') !== '');
   });
 
   it('do not let a partner speak for the people of others', async () => {
@@ -157,12 +157,12 @@ describe('transactions on the way in', () => {
     await settled(a, b);
     const view = await a.engine.view(roomId);
     assert.ok(view);
-    assert.deepEqual(await a.db.receipts.inRoom(view.roomNid), []);
+    assert.deepEqual(await a.db.receipts.changes([view.roomNid], -1, a.db.streams.position), []);
     assert.deepEqual(a.typing, []);
-    assert.equal((await a.db.inbox.deadLetters()).length, 3);
+    assert.equal((await a.db.inbox.dead(100)).length, 3);
     await put('t4', { edus: [receipt(b.user('bob')), typing(b.user('bob'))] });
     await settled(a, b);
-    assert.equal((await a.db.receipts.inRoom(view.roomNid)).length, 1);
+    assert.equal((await a.db.receipts.changes([view.roomNid], -1, a.db.streams.position)).length, 1);
     await until(() => a.typing.length === 1);
   });
 
@@ -204,6 +204,6 @@ describe('transactions on the way in', () => {
     await a.start();
     await settled(a);
     assert.ok(await a.engine.event(eventId));
-    assert.deepEqual(await a.db.inbox.unfinished(), []);
+    assert.deepEqual(await a.db.inbox.staged(0, 100), []);
   });
 });

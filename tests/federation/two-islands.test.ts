@@ -80,9 +80,9 @@ describe('two islands', () => {
       });
     await settled(a, b);
     const view = await viewOf(a, roomId);
-    const receipts = await a.db.receipts.inRoom(view.roomNid);
+    const receipts = await a.db.receipts.changes([view.roomNid], -1, a.db.streams.position);
     assert.deepEqual(
-      receipts.map((row) => [row.user_id, row.event_id, row.ts]),
+      receipts.map((row) => [row.userId, row.eventId, row.ts]),
       [[b.user('bob'), eventId, 6]],
     );
     b.federation.sendTyping({ roomId, userId: b.user('bob'), typing: true, servers: view.joinedServers() });
