@@ -75,7 +75,8 @@ export function summaryOf(view: RoomView, userId: string): Record<string, number
     'm.joined_member_count': view.joinedCount,
     'm.invited_member_count': view.invitedCount,
   };
-  const named = typeof view.content('m.room.name')['name'] === 'string' && view.content('m.room.name')['name'] !== '';
+  const named =
+    typeof view.content('m.room.name')['name'] === 'string' && view.content('m.room.name')['name'] !== '';
   const alias = view.content('m.room.canonical_alias')['alias'];
   if (!named && (typeof alias !== 'string' || alias === '')) summary['m.heroes'] = heroesOf(view, userId);
   return summary;

@@ -44,7 +44,12 @@ export class RoomTimelines {
     const inMemory = newest(tail.entries, tail.from, upTo, limit);
     if (inMemory.limited || inMemory.entries.length === limit) {
       if (inMemory.limited) return inMemory;
-      const older = await this.#db.events.timeline(roomNid, { after, upTo: tail.from, limit: 1, newestFirst: true });
+      const older = await this.#db.events.timeline(roomNid, {
+        after,
+        upTo: tail.from,
+        limit: 1,
+        newestFirst: true,
+      });
       return { entries: inMemory.entries, limited: older.length > 0 };
     }
     const missing = limit - inMemory.entries.length;

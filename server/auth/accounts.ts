@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import { forbidden, MatrixError, unknownToken } from '../../http/errors.ts';
+import type { AuthenticatedUser } from '../../http/route.ts';
+import { isValidLocalpart, parseUserId } from '../../protocol/identifiers.ts';
+import type { Clock, Random } from '../../protocol/runtime.ts';
+import { type Database, DuplicateRow } from '../../storage/database.ts';
+import { hashPassword, requireAcceptablePassword, verifyPassword } from './passwords.ts';
+
+export interface Session {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly accessToken: string;
+}
+
+export interface DeviceRequest {
+  readonly deviceId?: string | undefined;
+  readonly displayName?: string | undefined;
+  readonly remoteAddress: string;
+}
+
+export interface AccountsDeps {
+  readonly serverName: string;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Last-seen times are written at most this often for each device. */
+const seenEveryMs = 10 * 60_000;
+
+/** Who may come in: users, their passwords, devices and access tokens. Only hashes of tokens are stored. */
+export class Accounts {
+  readonly #deps: AccountsDeps;
+  readonly #seen = new Map<string, number>();
+
+  constructor(deps: AccountsDeps) {
+    this.#deps = deps;
+  }
+
+  userIdOf(localpart: string): string {
+    return `@${localpart}:${this.#deps.serverName}`;
+  }
+
+  /** The local part of one of our user ids; undefined for anybody else's. */
+  localpartOf(userId: string): string | undefined {
+    const parsed = parseUserId(userId);
+    return parsed?.serverName === this.#deps.serverName ? parsed.localpart : undefined;
+  }
+
+  /** Throws 401 `M_UNKNOWN_TOKEN` for a token that is not, or no longer, valid. */
+  async authenticate(accessToken: string, remoteAddress: string): Promise<AuthenticatedUser> {
+    const token = await this.#deps.db.devices.token(hashToken(accessToken));
+    if (token === undefined || token.deactivated) throw unknownToken();
+    this.#noteSeen(token.userId, token.deviceId, remoteAddress);
+    const { userId, deviceId, tokenHash, isAdmin } = token;
+    return { userId, deviceId, tokenHash, isAdmin };
+  }
+
+  /** Throws 403: `M_FORBIDDEN` for a wrong name or password, `M_USER_DEACTIVATED`. */
+  async logIn(user: string, password: string, device: DeviceRequest): Promise<Session> {
+    const localpart = user.startsWith('@') ? this.localpartOf(user) : user;
+    const record =
+      localpart === undefined ? undefined : await this.#deps.db.users.get(localpart.toLowerCase());
+    const isRight = await verifyPassword(record?.passwordHash, password);
+    if (record === undefined || !isRight) throw forbidden('Wrong user name or password');
+    if (record.deactivated) {
+      throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');
+    }
+    return this.#openSession(this.userIdOf(record.localpart), device);
+  }
+
+  /** Throws 400 with `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_WEAK_PASSWORD`. */
+  async create(localpart: string, password: string | undefined, isAdmin: boolean): Promise<string> {
+    const userId = this.userIdOf(localpart);
+    this.requireValidName(localpart);
+    if (password !== undefined) requireAcceptablePassword(password);
+    const { db, clock } = this.#deps;
+    const passwordHash = password === undefined ? null : await hashPassword(password);
+    try {
+      await db.writer.submit({
+        label: 'create user',
+        ops: db.users.insert({
+          localpart,
+          passwordHash,
+          isAdmin,
+          deactivated: false,
+          createdTs: clock.now(),
+          displayName: null,
+          avatarUrl: null,
+        }),
+        notes: [{ stream: 'users', key: userId }],
+      });
+    } catch (error) {
+      if (error instanceof DuplicateRow) throw userInUse();
+      throw error;
+    }
+    return userId;
+  }
+
+  requireValidName(localpart: string): void {
+    const isValid = isValidLocalpart(localpart) && parseUserId(this.userIdOf(localpart)) !== undefined;
+    if (isValid) return;
+    throw new MatrixError(
+      400,
+      'M_INVALID_USERNAME',
+      'A user name consists of a-z, 0-9 and the characters . _ = - / + and fits into 255 bytes',
+    );
+  }
+
+  async requireFreeName(localpart: string): Promise<void> {
+    this.requireValidName(localpart);
+    if ((await this.#deps.db.users.get(localpart)) !== undefined) throw userInUse();
+  }
+
+  openSession(userId: string, device: DeviceRequest): Promise<Session> {
+    return this.#openSession(userId, device);
+  }
+
+  async logOut(user: AuthenticatedUser): Promise<void> {
+    const { db } = this.#deps;
+    await this.#write('log out', user.userId, db.devices.remove(user.userId, user.deviceId));
+  }
+
+  async logOutEverywhere(userId: string): Promise<void> {
+    await this.#write('log out everywhere', userId, this.#deps.db.devices.remove(userId));
+  }
+
+  async removeDevices(userId: string, deviceIds: readonly string[]): Promise<void> {
+    const { devices } = this.#deps.db;
+    await this.#write(
+      'remove devices',
+      userId,
+      deviceIds.flatMap((deviceId) => devices.remove(userId, deviceId)),
+    );
+  }
+
+  /** Whether this is the password of one of our users. */
+  async isPassword(userId: string, password: string): Promise<boolean> {
+    const localpart = this.localpartOf(userId);
+    const record = localpart === undefined ? undefined : await this.#deps.db.users.get(localpart);
+    return verifyPassword(record?.passwordHash, password);
+  }
+
+  /** Sets a new password; `keep` names the device that stays logged in, all others are logged out. */
+  async changePassword(userId: string, password: string, keep?: string): Promise<void> {
+    requireAcceptablePassword(password);
+    const { db } = this.#deps;
+    const localpart = this.localpartOf(userId) ?? '';
+    const devices = (await db.devices.ofUser(userId)).filter(({ deviceId }) => deviceId !== keep);
+    await this.#write('change password', userId, [
+      ...db.users.update(localpart, { passwordHash: await hashPassword(password) }),
+      ...devices.flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
+    ]);
+  }
+
+  /** Nobody logs in as this user any more, and all devices are logged out. */
+  async deactivate(userId: string): Promise<void> {
+    const { db } = this.#deps;
+    await this.#write('deactivate user', userId, [
+      ...db.users.update(this.localpartOf(userId) ?? '', { deactivated: true, passwordHash: null }),
+      ...db.devices.remove(userId),
+    ]);
+  }
+
+  async #openSession(userId: string, device: DeviceRequest): Promise<Session> {
+    const { db, clock, random } = this.#deps;
+    const deviceId = device.deviceId ?? letters(random.bytes(10));
+    if (deviceId === '' || Buffer.byteLength(deviceId) > 255) {
+      throw new MatrixError(400, 'M_INVALID_PARAM', 'A device id has 1 to 255 bytes');
+    }
+    const accessToken = `arc_${random.bytes(32).toString('base64url')}`;
+    const known = await db.devices.get(userId, deviceId);
+    const now = clock.now();
+    await this.#write('log in', userId, [
+      // A device that logs in again gets a new token, and its old one ends.
+      ...db.devices.removeTokensOf(userId, deviceId),
+      ...db.devices.put({
+        userId,
+        deviceId,
+        displayName: device.displayName ?? known?.displayName ?? null,
+        lastSeenTs: now,
+        lastSeenIp: device.remoteAddress,
+        createdTs: known?.createdTs ?? now,
+      }),
+      ...db.devices.addToken({ tokenHash: hashToken(accessToken), userId, deviceId, createdTs: now }),
+    ]);
+    return { userId, deviceId, accessToken };
+  }
+
+  async #write(label: string, userId: string, ops: ReturnType<Database['devices']['put']>): Promise<void> {
+    await this.#deps.db.writer.submit({ label, ops, notes: [{ stream: 'devices', key: userId }] });
+  }
+
+  #noteSeen(userId: string, deviceId: string, remoteAddress: string): void {
+    const { db, clock } = this.#deps;
+    const key = `${userId}\n${deviceId}`;
+    const now = clock.now();
+    if (now - (this.#seen.get(key) ?? 0) < seenEveryMs) return;
+    this.#seen.set(key, now);
+    // Not waited for, and no harm if it is lost: the next request in ten minutes writes it again.
+    db.writer
+      .submit({ label: 'device seen', ops: db.devices.seen(userId, deviceId, now, remoteAddress) })
+      .catch(() => this.#seen.delete(key));
+  }
+}
+
+function userInUse(): MatrixError {
+  return new MatrixError(400, 'M_USER_IN_USE', 'This user name is taken');
+}
+
+export function hashToken(accessToken: string): string {
+  return createHash('sha256').update(accessToken).digest('hex');
+}
+
+/** Capital letters, as device ids are usually written. */
+function letters(bytes: Buffer): string {
+  return [...bytes].map((byte) => String.fromCharCode(65 + (byte % 26))).join('');
+}

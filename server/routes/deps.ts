@@ -1,0 +1,35 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import type { Clock, Random } from '../../protocol/runtime.ts';
+import type { RemoteRooms } from '../../rooms/ports.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
+import type { Database } from '../../storage/database.ts';
+import type { Accounts } from '../auth/accounts.ts';
+import type { MediaStore } from '../media/media-store.ts';
+import type { ReceiptService } from '../sync/receipts.ts';
+import type { SyncService } from '../sync/sync-service.ts';
+import type { TypingService } from '../sync/typing-service.ts';
+
+/** What the handlers of the client API take. Only the composition root makes one. */
+export interface ClientApiDeps {
+  readonly config: Pick<
+    Config,
+    | 'serverName'
+    | 'publicBaseurl'
+    | 'enableRegistration'
+    | 'registrationSharedSecret'
+    | 'maxUploadSize'
+    | 'defaultRoomVersion'
+  >;
+  readonly db: Database;
+  readonly engine: RoomEngine;
+  readonly remote: RemoteRooms;
+  readonly accounts: Accounts;
+  readonly media: MediaStore;
+  readonly sync: SyncService;
+  readonly receipts: ReceiptService;
+  readonly typing: TypingService;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
