@@ -98,6 +98,7 @@ describe('two islands', () => {
     const parts: Buffer[] = [];
     for await (const part of file.stream) parts.push(part);
     assert.deepEqual(Buffer.concat(parts), a.files.get('pic'));
+    assert.deepEqual(await b.federation.remote.profile(a.user('alice')), { displayname: 'Name of alice' });
     await assert.rejects(b.federation.remote.fetchMedia('a.test', 'none', 10), isRefusal(404, 'M_NOT_FOUND'));
     await assert.rejects(b.federation.remote.profile('@nobody:a.test'), isRefusal(404, 'M_NOT_FOUND'));
     await assert.rejects(b.federation.remote.resolveAlias('#none:a.test'), isRefusal(404, 'M_NOT_FOUND'));

@@ -109,7 +109,7 @@ export class TestIsland {
       remote: federation.remote,
       keys: federation.keys,
       border: federation.border,
-      defaultRoomVersion: '12',
+      defaultRoomVersion: '11',
       ...deps,
     });
     const server = createServer((_request, response) => response.writeHead(404).end());
@@ -122,6 +122,12 @@ export class TestIsland {
       media: { open: (mediaId) => this.#openFile(mediaId) },
       typing: (roomId, userId, timeoutMs) => this.typing.push([roomId, userId, timeoutMs]),
     });
+  }
+
+  async addUser(localpart: string): Promise<void> {
+    const user = { localpart, passwordHash: null, isAdmin: false, deactivated: false, createdTs: 1 };
+    const ops = this.db.users.insert({ ...user, displayName: `Name of ${localpart}`, avatarUrl: null });
+    await this.db.writer.submit({ label: 'test user', ops });
   }
 
   async #openFile(mediaId: string): Promise<MediaFile | undefined> {
@@ -203,6 +209,8 @@ export async function settled(...islands: TestIsland[]): Promise<void> {
 
 /** A room of alice on the one island into which bob of the other was invited, and joined. */
 export async function sharedRoom(a: TestIsland, b: TestIsland): Promise<string> {
+  await a.addUser('alice');
+  await b.addUser('bob');
   const { roomId } = await a.engine.createRoom(a.user('alice'), { preset: 'private_chat' });
   await a.engine.invite(a.user('alice'), roomId, b.user('bob'));
   await b.engine.join(b.user('bob'), roomId, { via: ['a.test'] });
