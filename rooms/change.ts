@@ -181,7 +181,12 @@ export class RoomChange {
     options: { readonly except?: string },
   ): void {
     const rows: Row[] = [];
-    for (const server of new Set([...serversBefore, ...this.room.joinedServers()])) {
+    const servers = new Set([...serversBefore, ...this.room.joinedServers()]);
+    // Who was invited and is not wanted any more is not in the room, and has to hear of it all the same.
+    const target = memberOf(event);
+    if (target !== undefined && target !== event.pdu.sender && membershipOf(event) !== 'invite')
+      servers.add(serverNameOf(target));
+    for (const server of servers) {
       if (server === this.#ctx.serverName || server === options.except) continue;
       if (!this.#ctx.border.mayTalkTo(server)) continue;
       rows.push({
@@ -398,24 +403,20 @@ export class RoomChange {
     const membership = membershipOf(event);
     const own = serverNameOf(userId) === this.#ctx.serverName;
     const name = event.pdu.content['displayname'];
-    this.ops.push({
-      kind: 'upsert',
-      table: 'memberships',
-      key: ['room_nid', 'user_id'],
-      rows: [
+    this.ops.push(
+      ...this.#ctx.db.memberships.put([
         {
-          room_nid: room.roomNid,
-          user_id: userId,
+          roomNid: room.roomNid,
+          userId,
           membership,
-          event_id: event.eventId,
+          eventId: event.eventId,
           sender: event.pdu.sender,
-          stream_pos: position,
-          is_local: own ? 1 : 0,
-          display_name: typeof name === 'string' ? name : null,
-          forgotten: 0,
+          streamPos: position,
+          isLocal: own,
+          displayName: typeof name === 'string' ? name : null,
         },
-      ],
-    });
+      ]),
+    );
     if (own && (cause === event || membershipOf(before) !== membership))
       this.notes.push({
         stream: 'memberships',
@@ -431,11 +432,7 @@ export class RoomChange {
     room.putState(key, undefined);
     const userId = old === undefined ? undefined : memberOf(old);
     if (userId === undefined) return;
-    this.ops.push({
-      kind: 'delete',
-      table: 'memberships',
-      where: { room_nid: room.roomNid, user_id: userId },
-    });
+    this.ops.push(...this.#ctx.db.memberships.remove(room.roomNid, userId));
     if (serverNameOf(userId) === this.#ctx.serverName)
       this.notes.push({
         stream: 'memberships',

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../protocol/canonical-json.ts';
 import type { Pdu, StateKey } from '../protocol/event.ts';
 import { parseUserId } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
@@ -122,7 +123,7 @@ export class RoomStore {
   }
 
   txnOps(userId: string, txn: ClientTxn, eventId: string, now: number): WriteOp[] {
-    return this.#db.devices.insertTxn({ userId, ...txn, eventId, createdTs: now });
+    return this.#db.devices.addTxn({ userId, ...txn, eventId, createdTs: now });
   }
 
   async alias(alias: string): Promise<string | undefined> {
@@ -149,8 +150,13 @@ export class RoomStore {
   }
 
   /** The pending invitation of one of ours to a room that we are not in. */
-  invite(roomId: string, userId: string): Promise<PendingInvite | undefined> {
-    return this.#db.memberships.invite(roomId, userId) as Promise<PendingInvite | undefined>;
+  async invite(roomId: string, userId: string): Promise<PendingInvite | undefined> {
+    const invite = await this.#db.memberships.invite(roomId, userId);
+    if (invite === undefined) return undefined;
+    // Both texts were made above, of checked values.
+    const event = JSON.parse(invite.eventJson) as Pdu;
+    const strippedState = JSON.parse(invite.strippedStateJson) as StrippedState[];
+    return { event, strippedState, origin: invite.origin };
   }
 
   inviteOps(invite: {
@@ -161,10 +167,17 @@ export class RoomStore {
     origin: string;
     position: Position;
   }): WriteOp[] {
-    return this.#db.memberships.putInvite(invite);
+    return this.#db.memberships.putInvite({
+      roomId: invite.roomId,
+      userId: invite.userId,
+      eventJson: canonicalJson(invite.event),
+      strippedStateJson: canonicalJson([...invite.strippedState]),
+      origin: invite.origin,
+      streamPos: invite.position,
+    });
   }
 
   dropInviteOps(roomId: string, userId: string): WriteOp[] {
-    return this.#db.memberships.dropInvite(roomId, userId);
+    return this.#db.memberships.removeInvite(roomId, userId);
   }
 }

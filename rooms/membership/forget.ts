@@ -13,14 +13,7 @@ export async function forgetRoom(ctx: RoomContext, userId: string, roomId: strin
   if (membership !== 'leave' && membership !== 'ban') throw stillIn();
   await ctx.db.writer.submit({
     label: 'forget room',
-    ops: [
-      {
-        kind: 'update',
-        table: 'memberships',
-        set: { forgotten: 1 },
-        where: { room_nid: room.roomNid, user_id: userId },
-      },
-    ],
+    ops: ctx.db.memberships.forget(room.roomNid, userId),
     notes: [{ stream: 'memberships', key: userId, payload: { roomId, membership: 'forgotten' } }],
   });
 }

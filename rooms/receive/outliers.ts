@@ -70,11 +70,14 @@ export async function addOutliers(
   const authIds = new Set<string>();
   for (const event of events.values()) for (const id of event.pdu.auth_events) authIds.add(id);
   const authEvents: Map<string, RoomEvent> = new Map(await ctx.lookup.many(authIds, room));
+  // From version 12 the create event is implied rather than named: it has to come first all the same.
+  const sorted = inOrder(events, byAuth);
+  sorted.sort((a, b) => Number(isCreateEvent(b)) - Number(isCreateEvent(a)));
   let create = room.get('m.room.create', '') as RoomEvent | undefined;
-  for (const event of inOrder(events, byAuth)) {
+  for (const event of sorted) {
     let held: RoomEvent | undefined = known.get(event.eventId);
     if (held === undefined) {
-      const isCreate = event.pdu.type === 'm.room.create';
+      const isCreate = isCreateEvent(event);
       const implied = room.version.roomIdIsHash && !isCreate ? create : undefined;
       const verdict = checkByAuthEvents(ctx, room.version, event, authEvents, implied);
       held = change.outlier(event, verdict.ok ? undefined : verdict.reason);
@@ -84,4 +87,8 @@ export async function addOutliers(
     if (!held.rejected) usable.set(held.eventId, held);
   }
   return usable;
+}
+
+function isCreateEvent(event: RoomEvent): boolean {
+  return event.pdu.type === 'm.room.create' && event.pdu.state_key === '';
 }
