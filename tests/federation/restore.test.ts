@@ -101,6 +101,17 @@ describe('a restored backup', () => {
     assert.ok(a.alarms('restored').some((line) => line['who'] === 'partner'));
   });
 
+  it('of a side that only received is seen by what it acknowledged', async () => {
+    await say(a, 3);
+    await settled(a, b);
+    await backup(b);
+    await linked();
+    await say(a, 12);
+    await settled(a, b);
+    await restore(b);
+    await assertSame();
+  });
+
   it('of a side that had never sent anything since changes nothing', async () => {
     await say(a, 1);
     await settled(a, b);
