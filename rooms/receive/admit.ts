@@ -51,12 +51,16 @@ export async function admit(
     return found === undefined || found.stateGroupAfter === null || found.roomId !== room.roomId;
   });
   if (unheld.length > 0 && options.given === undefined) return { kind: 'gap', missing: unheld };
-  const before = await stateBefore(
-    ctx,
-    room,
-    [...prev.values()].filter((found) => found.roomId === room.roomId),
-    options.given,
-  );
+  // Only the create event comes after nothing; whatever else claims that fails the auth rules there.
+  const before =
+    prevIds.size === 0
+      ? ctx.sets.create(room, new Map())
+      : await stateBefore(
+          ctx,
+          room,
+          [...prev.values()].filter((found) => found.roomId === room.roomId),
+          options.given,
+        );
   if (before === undefined) return { kind: 'gap', missing: unheld };
   const verdict = await judge(ctx, room, event, before);
   const change = new RoomChange(ctx, room);

@@ -25,6 +25,29 @@ async function gapsIn(
   return { missing, with: open.map((event) => event.eventId) };
 }
 
+/** Of the events in hand those that lead from what we hold to this one: older history has no business here. */
+async function between(
+  ctx: RoomContext,
+  room: Room,
+  event: RoomEvent,
+  events: ReadonlyMap<string, RoomEvent>,
+): Promise<Map<string, RoomEvent>> {
+  const needed = new Map<string, RoomEvent>();
+  let ids = event.pdu.prev_events;
+  while (ids.length > 0) {
+    const held = await ctx.lookup.many(ids, room);
+    const next: string[] = [];
+    for (const id of ids) {
+      const found = events.get(id);
+      if (found === undefined || needed.has(id) || (held.get(id)?.stateGroupAfter ?? null) !== null) continue;
+      needed.set(id, found);
+      next.push(...found.pdu.prev_events);
+    }
+    ids = next;
+  }
+  return needed;
+}
+
 /**
  * Fetches what lies between the events we have and this one with `get_missing_events`, a bounded number of
  * rounds. Gives the events in the order of the graph; what could not be had stays a gap. Runs outside the
@@ -59,7 +82,8 @@ export async function fetchMissingPrev(
     );
     if (found === undefined) break;
     for (const [id, missing] of found) if (events.size < maxEvents) events.set(id, missing);
+    const needed = await between(ctx, room, event, events);
+    for (const id of events.keys()) if (id !== event.eventId && !needed.has(id)) events.delete(id);
   }
-  events.delete(event.eventId);
-  return inOrder(events, byPrev);
+  return inOrder(await between(ctx, room, event, events), byPrev);
 }

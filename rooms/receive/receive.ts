@@ -68,6 +68,8 @@ export class Receiver {
     const wire = checkWire(pdu, room.version, ctx.keys);
     if (!wire.ok) return this.#drop(wire.reason, options);
     if (wire.event.roomId !== roomId) return this.#drop('format: an event of another room', options);
+    if (wire.event.pdu.type === 'm.room.create' && wire.event.pdu.prev_events.length === 0)
+      return this.#drop('format: the room has its create event', options);
     if (!room.allowsServer(origin)) return this.#drop(`server ACL: ${origin} is denied`, options, wire.event);
     const taken = await this.#lanes.run(`${roomId} ${origin}`, () =>
       this.#take(origin, room.roomId, wire.event, { also: options.alsoWrite }),
@@ -110,12 +112,16 @@ export class Receiver {
 
   /** One of the events that a gap held. What is wrong with it must not keep the others back. */
   async #takeEarlier(origin: string, room: Room, event: RoomEvent): Promise<void> {
-    await fetchMissingAuth(this.#ctx, room, origin, event);
-    const admission = await this.#admitAtGap(origin, room, event, {});
-    if (admission.kind === 'decided')
-      admission.written.catch((error: unknown) =>
-        this.#ctx.log.warn({ err: error, eventId: event.eventId }, 'missing event not stored'),
-      );
+    const failed = (error: unknown): void =>
+      this.#ctx.log.warn({ err: error, eventId: event.eventId }, 'missing event not taken');
+    try {
+      await fetchMissingAuth(this.#ctx, room, origin, event);
+      const admission = await this.#admitAtGap(origin, room, event, {});
+      if (admission.kind === 'decided') admission.written.catch(failed);
+    } catch (error) {
+      if (!(error instanceof TryAgain)) throw error;
+      failed(error);
+    }
   }
 
   async #admitAtGap(origin: string, room: Room, event: RoomEvent, options: AdmitOptions): Promise<Admission> {

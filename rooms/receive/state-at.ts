@@ -73,5 +73,6 @@ export async function stateMapOf(
     if (event.rejected || event.roomId !== room.roomId || event.pdu.state_key === undefined) continue;
     state.set(stateKeyOf(event.pdu.type, event.pdu.state_key), event.eventId);
   }
-  return state.has(stateKeyOf('m.room.create', '')) ? state : undefined;
+  const create = stateKeyOf('m.room.create', '');
+  return state.get(create) === room.state.get(create)?.eventId ? state : undefined;
 }
