@@ -9,8 +9,8 @@ export class MatrixError extends Error {
   readonly errcode: string;
   readonly extra: JsonObject;
 
-  constructor(status: number, errcode: string, message: string, extra: JsonObject = {}) {
-    super(message);
+  constructor(status: number, errcode: string, message: string, extra: JsonObject = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'MatrixError';
     this.status = status;
     this.errcode = errcode;

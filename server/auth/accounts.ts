@@ -141,15 +141,21 @@ export class Accounts {
     return verifyPassword(record?.passwordHash, password);
   }
 
-  /** Sets a new password; `keep` names the device that stays logged in, all others are logged out. */
-  async changePassword(userId: string, password: string, keep?: string): Promise<void> {
+  /** Sets a new password; all devices but `keepDevice` are logged out, unless the user wants otherwise. */
+  async changePassword(
+    userId: string,
+    password: string,
+    options: { readonly keepDevice?: string | undefined; readonly logOutOthers: boolean },
+  ): Promise<void> {
     requireAcceptablePassword(password);
     const { db } = this.#deps;
     const localpart = this.localpartOf(userId) ?? '';
-    const devices = (await db.devices.ofUser(userId)).filter(({ deviceId }) => deviceId !== keep);
+    const devices = options.logOutOthers ? await db.devices.ofUser(userId) : [];
     await this.#write('change password', userId, [
       ...db.users.update(localpart, { passwordHash: await hashPassword(password) }),
-      ...devices.flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
+      ...devices
+        .filter(({ deviceId }) => deviceId !== options.keepDevice)
+        .flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
     ]);
   }
 

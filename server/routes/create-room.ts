@@ -1,12 +1,10 @@
 import Type from 'typebox';
 import { invalidParam, MatrixError } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
+import { AnyObject } from '../../http/schemas.ts';
 import { parseUserId } from '../../protocol/identifiers.ts';
-import type { JsonObject } from '../../protocol/json.ts';
 import { isRoomVersionId } from '../../protocol/room-versions.ts';
 import type { ClientApiDeps } from './deps.ts';
-
-const AnyObject = Type.Object({});
 
 const Body = Type.Object({
   creation_content: Type.Optional(AnyObject),
@@ -61,15 +59,15 @@ export function createRoomRoutes({ engine }: ClientApiDeps): Route[] {
           topic: body.topic,
           invite,
           roomVersion: version,
-          creationContent: body.creation_content as JsonObject | undefined,
+          creationContent: body.creation_content,
           initialState: body.initial_state?.map(({ type, state_key, content }) => ({
             type,
             stateKey: state_key,
-            content: content as JsonObject,
+            content,
           })),
           preset: body.preset,
           isDirect: body.is_direct,
-          powerLevelContentOverride: body.power_level_content_override as JsonObject | undefined,
+          powerLevelContentOverride: body.power_level_content_override,
         });
         return { room_id: roomId };
       },

@@ -1,4 +1,5 @@
 import type { Database } from '../../storage/database.ts';
+import type { EventRecord } from '../../storage/stores/event-record.ts';
 
 export interface TimelineEntry {
   readonly position: number;
@@ -48,7 +49,7 @@ export class RoomTimelines {
         after,
         upTo: tail.from,
         limit: 1,
-        newestFirst: true,
+        dir: 'b',
       });
       return { entries: inMemory.entries, limited: older.length > 0 };
     }
@@ -57,10 +58,10 @@ export class RoomTimelines {
       after,
       upTo: Math.min(tail.from, upTo),
       limit: missing + 1,
-      newestFirst: true,
+      dir: 'b',
     });
     const limited = older.length > missing;
-    const kept = older.slice(0, missing).reverse();
+    const kept = toEntries(older.slice(0, missing)).reverse();
     return { entries: [...kept, ...inMemory.entries], limited };
   }
 
@@ -88,14 +89,14 @@ export class RoomTimelines {
         after: tail.to,
         upTo,
         limit: maxTail + 1,
-        newestFirst: true,
+        dir: 'b',
       });
       if (found.length > maxTail) {
         found.length = maxTail;
-        tail.entries = found.reverse();
+        tail.entries = toEntries(found).reverse();
         tail.from = (tail.entries[0]?.position ?? upTo) - 1;
       } else {
-        tail.entries.push(...found.reverse());
+        tail.entries.push(...toEntries(found).reverse());
         const surplus = tail.entries.length - maxTail;
         if (surplus > 0) {
           tail.from = tail.entries[surplus - 1]?.position ?? tail.from;
@@ -107,6 +108,10 @@ export class RoomTimelines {
       tail.loading = undefined;
     }
   }
+}
+
+function toEntries(events: readonly EventRecord[]): TimelineEntry[] {
+  return events.map(({ streamPos, eventId }) => ({ position: streamPos ?? 0, eventId }));
 }
 
 function newest(

@@ -22,3 +22,14 @@ export function parseSyncToken(text: string): SyncToken {
   if (match === null) throw new MatrixError(400, 'M_INVALID_PARAM', 'Unknown sync token');
   return { position: Number(match[1]), typing: Number(match[2]), boot: match[3] ?? '' };
 }
+
+/** The token of a place between events, for `/messages`, `/context` and `prev_batch`. */
+export function formatPosition(position: number): string {
+  return `t${position}`;
+}
+
+/** Reads the token of a place; those of `/sync` name one too. Throws 400 `M_INVALID_PARAM`. */
+export function parsePosition(text: string): number {
+  const match = /^t(-?\d{1,15})$/.exec(text);
+  return match === null ? parseSyncToken(text).position : Number(match[1]);
+}

@@ -1,0 +1,184 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { MatrixError, notFound, tooLarge } from '../../http/errors.ts';
+import type { Clock, Random } from '../../protocol/runtime.ts';
+import type { Database } from '../../storage/database.ts';
+import type { MediaRecord } from '../../storage/stores/media-store.ts';
+
+/** A partner's file on its way in; federation gives it. */
+export interface IncomingFile {
+  readonly contentType: string;
+  readonly fileName?: string | undefined;
+  readonly stream: AsyncIterable<Buffer>;
+}
+
+export interface MediaStoreDeps {
+  readonly serverName: string;
+  readonly directory: string;
+  readonly maxUploadSize: number;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Asks the partner for its file; rejects if the border or the partner refuses. */
+  fetchRemote(origin: string, mediaId: string, maxBytes: number): Promise<IncomingFile>;
+}
+
+export interface StoredFile {
+  readonly record: MediaRecord;
+  readonly stream: Readable;
+}
+
+interface Written {
+  readonly size: number;
+  readonly sha256: string;
+}
+
+/**
+ * Files: a row in the database and the bytes in a folder. The bytes are on disk before the row is, so a row always
+ * has its file. Names of files are hashes: nothing that a partner sends becomes part of a path.
+ */
+export class MediaStore {
+  readonly #deps: MediaStoreDeps;
+  readonly #fetching = new Map<string, Promise<MediaRecord>>();
+
+  constructor(deps: MediaStoreDeps) {
+    this.#deps = deps;
+  }
+
+  get maxUploadSize(): number {
+    return this.#deps.maxUploadSize;
+  }
+
+  /** Stores an upload of one of ours; gives its `mxc://` URI. Throws 413 `M_TOO_LARGE`. */
+  async upload(
+    uploader: string,
+    file: {
+      readonly contentType: string;
+      readonly fileName: string | null;
+      readonly stream: AsyncIterable<Buffer>;
+    },
+  ): Promise<string> {
+    const { serverName, random, db, clock } = this.#deps;
+    const mediaId = random.bytes(18).toString('base64url');
+    const written = await this.#write(serverName, mediaId, file.stream);
+    await db.writer.submit({
+      label: 'upload',
+      ops: db.media.insert({
+        ...written,
+        mediaId,
+        origin: serverName,
+        uploader,
+        contentType: file.contentType,
+        uploadName: file.fileName,
+        createdTs: clock.now(),
+      }),
+    });
+    return `mxc://${serverName}/${mediaId}`;
+  }
+
+  /** Opens a file, ours or a partner's, which is fetched once and kept. Throws 404 `M_NOT_FOUND`. */
+  async open(origin: string, mediaId: string): Promise<StoredFile> {
+    const record = await this.#deps.db.media.get(origin, mediaId);
+    if (record !== undefined) return this.#read(record);
+    if (origin === this.#deps.serverName) throw notFound('There is no such file');
+    return this.#read(await this.#fetch(origin, mediaId));
+  }
+
+  /** One of our own files, for partners. */
+  async openLocal(mediaId: string): Promise<StoredFile | undefined> {
+    const record = await this.#deps.db.media.get(this.#deps.serverName, mediaId);
+    return record === undefined ? undefined : this.#read(record);
+  }
+
+  /** Two readers of one remote file wait for one transfer. */
+  #fetch(origin: string, mediaId: string): Promise<MediaRecord> {
+    const key = `${origin}/${mediaId}`;
+    const running = this.#fetching.get(key);
+    if (running !== undefined) return running;
+    const fetching = this.#fetchOnce(origin, mediaId).finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, fetching);
+    return fetching;
+  }
+
+  async #fetchOnce(origin: string, mediaId: string): Promise<MediaRecord> {
+    const { db, clock, maxUploadSize } = this.#deps;
+    const file = await this.#deps.fetchRemote(origin, mediaId, maxUploadSize);
+    const written = await this.#write(origin, mediaId, file.stream);
+    const record: MediaRecord = {
+      ...written,
+      mediaId,
+      origin,
+      uploader: null,
+      contentType: file.contentType,
+      uploadName: file.fileName ?? null,
+      createdTs: clock.now(),
+    };
+    await db.writer.submit({ label: 'remote file', ops: db.media.insert(record) });
+    return record;
+  }
+
+  async #read(record: MediaRecord): Promise<StoredFile> {
+    const path = this.#pathOf(record.origin, record.mediaId);
+    try {
+      await stat(path);
+    } catch (cause) {
+      throw new MatrixError(404, 'M_NOT_FOUND', 'The file is no longer in the media store', {}, cause);
+    }
+    return { record, stream: createReadStream(path) };
+  }
+
+  async #write(origin: string, mediaId: string, stream: AsyncIterable<Buffer>): Promise<Written> {
+    const path = this.#pathOf(origin, mediaId);
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const temporary = `${path}.${this.#deps.random.bytes(6).toString('hex')}.part`;
+    const file = await open(temporary, 'wx', 0o600);
+    const hash = createHash('sha256');
+    try {
+      const size = await copy(stream, file, hash, this.#deps.maxUploadSize);
+      await file.sync();
+      await file.close();
+      await rename(temporary, path);
+      await syncFolder(folder);
+      return { size, sha256: hash.digest('hex') };
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  #pathOf(origin: string, mediaId: string): string {
+    const name = createHash('sha256').update(`${origin}/${mediaId}`).digest('hex');
+    return join(this.#deps.directory, name.slice(0, 2), name.slice(2, 4), name);
+  }
+}
+
+async function copy(
+  stream: AsyncIterable<Buffer>,
+  file: FileHandle,
+  hash: Hash,
+  maxBytes: number,
+): Promise<number> {
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(`A file may have at most ${maxBytes} bytes`);
+    hash.update(chunk);
+    await file.write(chunk);
+  }
+  return size;
+}
+
+/** A rename is on disk when its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

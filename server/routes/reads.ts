@@ -1,0 +1,184 @@
+import { forbidden, invalidParam, notFound } from '../../http/errors.ts';
+import { type AuthenticatedUser, type Route, route } from '../../http/route.ts';
+import { type StateMap, stateKeyOf } from '../../protocol/event.ts';
+import { type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
+import type { ClientEvent, RoomView, StoredEvent } from '../../rooms/types.ts';
+import { acceptsEvent, isRoomEventFilter, type RoomEventFilter } from '../event-filter.ts';
+import { parsePosition } from '../sync/token.ts';
+import type { ClientApiDeps } from './deps.ts';
+
+const room = '/_matrix/client/v3/rooms/:roomId';
+
+/** Reading rooms: single events, state, members. */
+export function readRoutes(deps: ClientApiDeps): Route[] {
+  const { engine } = deps;
+
+  const stateEntry = (path: string): Route =>
+    route({
+      method: 'GET',
+      path,
+      auth: 'user',
+      handler: async ({ user, params, query }) => {
+        const { roomId = '', eventType = '', stateKey = '' } = params;
+        const state = await readableState(deps, user.userId, roomId);
+        const event = state.find(({ pdu }) => pdu.type === eventType && pdu.state_key === stateKey);
+        if (event === undefined) throw notFound('The room has no such state');
+        if (query.get('format') !== 'event') return event.pdu.content;
+        return firstOf(await engine.clientEvents(user, [event]));
+      },
+    });
+
+  return [
+    route({
+      method: 'GET',
+      path: `${room}/event/:eventId`,
+      auth: 'user',
+      handler: async ({ user, params }) => {
+        const event = await visibleEvent(deps, user.userId, params['roomId'] ?? '', params['eventId'] ?? '');
+        return firstOf(await engine.clientEvents(user, [event]));
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${room}/state`,
+      auth: 'user',
+      handler: async ({ user, params }) => {
+        const state = await readableState(deps, user.userId, params['roomId'] ?? '');
+        return engine.clientEvents(user, state);
+      },
+    }),
+    stateEntry(`${room}/state/:eventType`),
+    stateEntry(`${room}/state/:eventType/`),
+    stateEntry(`${room}/state/:eventType/:stateKey`),
+    route({
+      method: 'GET',
+      path: `${room}/members`,
+      auth: 'user',
+      handler: async ({ user, params, query }) => {
+        const roomId = params['roomId'] ?? '';
+        const at = query.get('at');
+        const state =
+          at === null
+            ? await readableState(deps, user.userId, roomId)
+            : await stateAtPosition(deps, user, roomId, parsePosition(at));
+        const wanted = query.get('membership');
+        const unwanted = query.get('not_membership');
+        const members = state.filter(({ pdu }) => {
+          if (pdu.type !== 'm.room.member') return false;
+          const { membership } = pdu.content;
+          return (wanted === null || membership === wanted) && (unwanted === null || membership !== unwanted);
+        });
+        return { chunk: await engine.clientEvents(user, members) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: `${room}/joined_members`,
+      auth: 'user',
+      handler: async ({ user, params }) => {
+        const view = await engine.view(params['roomId'] ?? '');
+        if (view?.membership(user.userId) !== 'join') throw forbidden('You are not joined to this room');
+        const joined: JsonObject = {};
+        for (const userId of view.joinedUsers()) {
+          const { displayname, avatar_url } = view.members.get(userId)?.pdu.content ?? {};
+          joined[userId] = {
+            ...(typeof displayname === 'string' ? { display_name: displayname } : {}),
+            ...(typeof avatar_url === 'string' ? { avatar_url } : {}),
+          };
+        }
+        return { joined };
+      },
+    }),
+  ];
+}
+
+function firstOf(events: readonly ClientEvent[]): ClientEvent {
+  const [event] = events;
+  if (event === undefined) throw notFound('There is no such event');
+  return event;
+}
+
+/** An event of this room that the user may see; 404 for all others, so that nothing is told of them. */
+export async function visibleEvent(
+  { engine }: ClientApiDeps,
+  userId: string,
+  roomId: string,
+  eventId: string,
+): Promise<StoredEvent> {
+  const event = await engine.event(eventId);
+  const [visible] =
+    event === undefined || event.roomId !== roomId ? [] : await engine.visibleEvents(userId, roomId, [event]);
+  if (visible === undefined) throw notFound('There is no such event');
+  return visible;
+}
+
+/** The state that a user may read: the current one while they are in, the one they left for those who left. */
+async function readableState(deps: ClientApiDeps, userId: string, roomId: string): Promise<StoredEvent[]> {
+  const { engine } = deps;
+  const view = await engine.view(roomId);
+  if (view === undefined) throw forbidden('You are not in this room');
+  if (view.membership(userId) === 'join' || view.historyVisibility === 'world_readable')
+    return currentState(deps, view);
+  return load(deps, await engine.stateAfter(await lastLeave(deps, view, userId)));
+}
+
+/** The event with which somebody who had been in the room left it; throws 403 for whoever never was. */
+async function lastLeave({ engine }: ClientApiDeps, view: RoomView, userId: string): Promise<string> {
+  const member = view.get('m.room.member', userId);
+  const membership = member?.pdu.content['membership'];
+  if (member === undefined || (membership !== 'leave' && membership !== 'ban')) {
+    throw forbidden('You are not in this room');
+  }
+  const before = await engine.stateBefore(member.eventId);
+  const previous = before.get(stateKeyOf('m.room.member', userId));
+  const wasIn =
+    previous === undefined ? undefined : (await engine.event(previous))?.pdu.content['membership'];
+  if (wasIn !== 'join') throw forbidden('You are not in this room');
+  return member.eventId;
+}
+
+async function currentState({ engine }: ClientApiDeps, view: RoomView): Promise<StoredEvent[]> {
+  const ids = [...view.state.values()].map(({ eventId }) => eventId);
+  return [...(await engine.events(ids)).values()];
+}
+
+async function load({ engine }: ClientApiDeps, state: StateMap): Promise<StoredEvent[]> {
+  return [...(await engine.events(state.values())).values()];
+}
+
+/** The state after the last event up to a position, for who may see that event. */
+async function stateAtPosition(
+  deps: ClientApiDeps,
+  user: AuthenticatedUser,
+  roomId: string,
+  position: number,
+): Promise<StoredEvent[]> {
+  const { db, engine } = deps;
+  const view = await engine.view(roomId);
+  if (view === undefined) throw forbidden('You are not in this room');
+  const [event] = await db.events.timeline(view.roomNid, { dir: 'b', upTo: position, limit: 1 });
+  if (event === undefined || (await engine.visibleEvents(user.userId, roomId, [event])).length === 0) {
+    throw forbidden('You may not see the room at that point');
+  }
+  return load(deps, await engine.stateAfter(event.eventId));
+}
+
+/** The `filter` of a query as JSON; throws 400. */
+export function filterOf(text: string | null): RoomEventFilter | undefined {
+  if (text === null) return undefined;
+  let value: JsonValue;
+  try {
+    value = parseJson(text, { numbers: 'any' });
+  } catch {
+    throw invalidParam('filter is not JSON');
+  }
+  if (!isRoomEventFilter(value)) throw invalidParam('filter is not a room event filter');
+  return value;
+}
+
+export function passing<E extends StoredEvent>(
+  filter: RoomEventFilter | undefined,
+  events: readonly E[],
+): E[] {
+  return events.filter(({ pdu }) => acceptsEvent(filter, pdu));
+}
