@@ -9,6 +9,7 @@ import type { Database } from '../storage/database.ts';
 import type { Note, WriteOp } from '../storage/writer.ts';
 import { BootIds } from './boot-ids.ts';
 import { PartnerBorder } from './border.ts';
+import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
 import { Backlog } from './inbound/backlog.ts';
 import { EduReceiver, type TypingListener } from './inbound/edus.ts';
 import { Inbound, maxBacklog } from './inbound/inbound.ts';
@@ -23,7 +24,6 @@ import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.t
 import { sendTyping } from './outbox/typing.ts';
 import type { PartnerRegistry } from './partners.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
-import { type FederationRequest, type FederationResponse, jsonResponse } from './routes/route.ts';
 import { FederationRouter } from './routes/router.ts';
 
 export interface FederationDeps {
@@ -154,7 +154,7 @@ export class Federation {
     this.#endPartnerWatch?.();
     await this.link.stop();
     await this.#outbox.stop();
-    await this.#serving?.processor.stop();
+    await this.#serving?.inbound.stop();
   }
 
   /** To be called after a time passed that ends a partnership; changes of the registry are noticed anyway. */

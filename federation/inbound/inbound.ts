@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
-import type { Clock, FailPoint } from '../../protocol/runtime.ts';
+import type { Clock, FailPoint, Timer } from '../../protocol/runtime.ts';
 import { RoomError } from '../../rooms/errors.ts';
 import { transactionDigest } from '../digest.ts';
+import { type FederationResponse, jsonResponse } from '../exchange.ts';
 import type { LaneHeader, LanePlace, LaneStandings } from '../lanes.ts';
 import { lanes, placeJson } from '../lanes.ts';
-import { type FederationResponse, jsonResponse } from '../routes/route.ts';
 import type { Backlog } from './backlog.ts';
 import type { EduReceiver } from './edus.ts';
 import { InOrder } from './in-order.ts';
@@ -22,6 +22,10 @@ import {
 
 /** More rows than this waiting in memory to be processed, and no further transaction is acknowledged. */
 export const maxBacklog = 4_000;
+
+/** How long the answer to a transaction is kept for its repetition. */
+const keptTransactionsMs = 7 * 24 * 3600 * 1000;
+const forgetEveryMs = 3600 * 1000;
 
 export interface InboundDeps {
   readonly inbox: InboxAccess;
@@ -51,6 +55,9 @@ export class Inbound {
   /** What was received last, by `origin lane`; the database's word, kept in step with it. */
   readonly #received = new Map<string, LanePlace | undefined>();
 
+  #timer: Timer | undefined;
+  #forgetting: Promise<void> | undefined;
+
   constructor(deps: InboundDeps) {
     this.#deps = deps;
   }
@@ -58,6 +65,23 @@ export class Inbound {
   /** Resumes what was staged and not finished when the process ended. */
   async start(): Promise<void> {
     await this.#deps.processor.resume();
+    this.#forget();
+  }
+
+  /** Takes nothing further from the queues; what is under way is finished. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    await this.#forgetting;
+    await this.#deps.processor.stop();
+  }
+
+  #forget(): void {
+    const { inbox, clock, log } = this.#deps;
+    this.#forgetting = inbox.forgetTransactions(clock.now() - keptTransactionsMs).catch((error: unknown) => {
+      log.warn({ err: error }, 'old transactions could not be forgotten, will be tried again');
+    });
+    this.#timer = clock.setTimer(forgetEveryMs, () => this.#forget());
   }
 
   /** How the lanes from a partner stand on disk. */

@@ -72,6 +72,17 @@ export class InboxAccess {
     });
   }
 
+  /** Forgets the answers of transactions received before a time; a repetition is then known by its numbers. */
+  async forgetTransactions(before: number): Promise<void> {
+    const { inbox, writer } = this.#db;
+    for (;;) {
+      const old = await inbox.transactionsBefore(before, pageLength);
+      if (old.length === 0) return;
+      const ops = old.flatMap(({ origin, txnId }) => inbox.removeTransaction(origin, txnId));
+      await writer.submit({ label: 'old transactions forgotten', ops });
+    }
+  }
+
   /** Rows that are neither done nor dead, in the order of their arrival. */
   async unfinished(): Promise<StagedRow[]> {
     const found: StagedRow[] = [];

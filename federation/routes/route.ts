@@ -6,27 +6,9 @@ import { badJson, RoomError } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { PartnerBorder } from '../border.ts';
+import type { FederationResponse } from '../exchange.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { LocalMedia } from '../media.ts';
-
-/** A request of the Server-Server API after its transport has said whose it is. */
-export interface FederationRequest {
-  /** The authenticated server. */
-  readonly origin: string;
-  readonly method: string;
-  /** Path and query as sent. */
-  readonly uri: string;
-  /** What the transport says beside the body, e.g. a transaction's lane. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The whole body; rejects above `maxBytes`. */
-  body(maxBytes: number): Promise<Buffer>;
-}
-
-export interface FederationResponse {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: Buffer | AsyncIterable<Buffer>;
-}
 
 /** What a handler sees: the request with its path taken apart. */
 export interface RouteRequest {
@@ -71,10 +53,6 @@ export async function readObject(body: Promise<Buffer>): Promise<JsonObject> {
   const value = parseJson(await body);
   if (!isObject(value)) throw badJson('The body has to be a JSON object');
   return value;
-}
-
-export function jsonResponse(status: number, value: JsonValue): FederationResponse {
-  return { status, contentType: 'application/json', body: Buffer.from(JSON.stringify(value)) };
 }
 
 /** A query parameter that has to be there. */

@@ -3,12 +3,10 @@ import { explain } from '../../policy/decision.ts';
 import { JsonError, type JsonObject } from '../../protocol/json.ts';
 import { RoomError, TryAgain } from '../../rooms/errors.ts';
 import { RemoteError } from '../../rooms/ports.ts';
+import { type FederationRequest, type FederationResponse, jsonResponse } from '../exchange.ts';
 import {
   defaultMaxBodyBytes,
-  type FederationRequest,
-  type FederationResponse,
   type FederationRoute,
-  jsonResponse,
   type RouteParts,
   type RouteRequest,
   readObject,

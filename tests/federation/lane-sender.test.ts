@@ -235,7 +235,10 @@ describe('a lane of the outbox', () => {
         const { header, items, answer } = sent[at] as Sent; // `at` is below the length.
         if (items.includes('$bad')) answer({ status: 400 });
         else if (header.first !== have + 1)
-          answer({ status: 409, body: { have: have === 0 ? null : { epoch: header.epoch, sequence: have } } });
+          answer({
+            status: 409,
+            body: { have: have === 0 ? null : { epoch: header.epoch, sequence: have } },
+          });
         else {
           have = header.last;
           delivered.push(...items);

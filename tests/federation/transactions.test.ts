@@ -61,6 +61,25 @@ describe('transactions on the way in', () => {
     assert.equal((await a.db.inbox.dead(100)).length, 1);
   });
 
+  it('are known by their numbers when their answers were forgotten', async () => {
+    await put('t1', { edus: [edu('one')] }, at(1, 1));
+    await settled(a, b);
+    const week = 7 * 24 * 3600 * 1000;
+    const set = { received_ts: Date.now() - week - 1 };
+    const where = { origin: 'b.test', txn_id: 't1' };
+    await a.db.writer.submit({
+      label: 'test',
+      ops: [{ kind: 'update', table: 'inbound_transactions', set, where }],
+    });
+    await a.stop();
+    await a.start();
+    await until(async () => (await a.db.inbox.transaction('b.test', 't1')) === undefined);
+    await until(() => b.federation.link.status('a.test').state === 'connected');
+    const again = await put('t1', { edus: [edu('one')] }, at(1, 1));
+    assert.equal(again.status, 409);
+    assert.deepEqual(again.body['have'], { epoch, sequence: 1 });
+  });
+
   it('refuse the same id with something else in it and raise an alarm', async () => {
     await put('t1', { edus: [edu('one')] }, at(1, 1));
     const other = await put('t1', { edus: [edu('two')] }, at(1, 1));
