@@ -24,7 +24,7 @@ export interface SignedRequest {
 // RFC 7230 §3.2.6, with colons, which older servers send without quotes.
 const parameter =
   /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+\-.^_`|~0-9A-Za-z:/=]*))/y;
-const separator = /[ \t]*(?:,[ \t]*)*/y;
+const separator = /[ \t]*(?:(?:,[ \t]*)+|$)/y;
 const maxHeaderLength = 4096;
 
 /** The header's value for a request that we make. */
@@ -53,8 +53,7 @@ export function parseAuthorization(header: string): XMatrix | undefined {
     found.set(lowerName, quoted === undefined ? token : quoted.replace(/\\(.)/g, '$1'));
     position = parameter.lastIndex;
     separator.lastIndex = position;
-    separator.exec(header);
-    if (separator.lastIndex === position && position < header.length) return undefined;
+    if (separator.exec(header) === null) return undefined;
     position = separator.lastIndex;
   }
   const origin = found.get('origin');

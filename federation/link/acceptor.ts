@@ -45,15 +45,19 @@ export class Acceptor {
     this.#sockets.on('wsClientError', (_error, socket) => abort(socket, 400));
   }
 
+  /** Comes before the listeners that the server has for requests: they never see the link's path. */
   attach(server: Server, addressOf: (request: IncomingMessage) => string): void {
+    const others = server.listeners('request');
+    server.removeAllListeners('request');
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (isLinkPath(request)) answerPlainRequest(response);
+      else for (const listener of others) listener.call(server, request, response);
+    });
     endSlowHeaders(server, this.#deps.clock, this.#deps.limits.handshakeMs);
     server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
       if (isLinkPath(request)) this.#upgrade(request, socket, head, addressOf(request));
       else if (server.listenerCount('upgrade') <= 2) abort(socket, 404);
-    });
-    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (isLinkPath(request)) answerPlainRequest(response);
     });
   }
 

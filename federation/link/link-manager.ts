@@ -127,8 +127,8 @@ export class LinkManager extends EventEmitter<{
   }
 
   /**
-   * Serves the link's path on this server: upgrades, and 426 to anything else. `addressOf` gives the address
-   * that limits count, for servers behind a proxy.
+   * Serves the link's path on this server: upgrades, and 426 to anything else. To be called after the server
+   * got its request listener. `addressOf` gives the address that limits count, for servers behind a proxy.
    */
   attach(
     server: Server,

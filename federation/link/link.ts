@@ -264,8 +264,9 @@ export class Link {
 
   #onWindow(frame: Frame): void {
     if (frame.payload.length < 4) throw new ProtocolViolation('Credit without a number');
-    if (!this.#sender.grant(frame.stream, frame.payload.readUInt32BE(0)))
-      throw new ProtocolViolation('Too much credit');
+    const bytes = frame.payload.readUInt32BE(0);
+    if (this.#responder.takeEarlyCredit(frame.stream, bytes)) return;
+    if (!this.#sender.grant(frame.stream, bytes)) throw new ProtocolViolation('Too much credit');
   }
 
   #onGoaway(): void {

@@ -32,6 +32,9 @@ interface Serving {
   hasEnded: boolean;
   isOver: boolean;
   tooLarge: boolean;
+  /** Credit for the answer that came before it. */
+  earlyCredit: number;
+  isAnswering: boolean;
 }
 
 /** The partner's requests on one link. */
@@ -94,6 +97,14 @@ export class Responder {
     if (serving !== undefined) this.#close(serving, new Error('The partner gave the request up'));
   }
 
+  /** Credit for a stream of theirs; true if it is kept for an answer that has not begun. */
+  takeEarlyCredit(stream: number, bytes: number): boolean {
+    const serving = this.#open.get(stream);
+    if (serving === undefined || serving.isAnswering) return false;
+    serving.earlyCredit += bytes;
+    return true;
+  }
+
   /** Ends a request from our side before its answer was complete. */
   reset(stream: number, reason: ResetReason): void {
     const serving = this.#open.get(stream);
@@ -128,6 +139,8 @@ export class Responder {
       hasEnded: false,
       isOver: false,
       tooLarge: false,
+      earlyCredit: 0,
+      isAnswering: false,
     };
     this.#open.set(stream, serving);
     this.#count(priority, 1);
@@ -195,13 +208,14 @@ export class Responder {
       this.reset(serving.stream, 'internal');
       return;
     }
+    serving.isAnswering = true;
     const outgoing = new OutgoingBody(
       {
         stream: serving.stream,
         priority: linkPriorities.indexOf(serving.priority),
         type: frameTypes.res,
         head,
-        window: this.#port.streamWindow,
+        window: this.#port.streamWindow + serving.earlyCredit,
         body: answer.body,
       },
       {

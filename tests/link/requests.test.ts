@@ -6,7 +6,9 @@ const get = { method: 'GET', uri: '/x', priority: 'query', deadlineMs: 30_000 } 
 
 describe('link: requests', () => {
   it('carries requests both ways over one socket, after the hello of each side', async () => {
-    const { acme, bolt, close } = await linkedIslands({ acme: { hello: async () => ({ lanes: { pdu: 7 } }) } });
+    const { acme, bolt, close } = await linkedIslands({
+      acme: { hello: async () => ({ lanes: { pdu: 7 } }) },
+    });
     try {
       assert.deepEqual(bolt.hellos, [{ from: 'acme.test', hello: { lanes: { pdu: 7 } } }]);
       assert.deepEqual(acme.hellos, [{ from: 'bolt.test', hello: { from: 'bolt.test' } }]);
@@ -79,7 +81,12 @@ describe('link: requests', () => {
           })(),
         };
       };
-      const response = await acme.manager.request('bolt.test', { ...get, method: 'PUT', body, priority: 'bulk' });
+      const response = await acme.manager.request('bolt.test', {
+        ...get,
+        method: 'PUT',
+        body,
+        priority: 'bulk',
+      });
       let length = 0;
       const chunks: Buffer[] = [];
       for await (const chunk of response.stream) {
@@ -164,7 +171,10 @@ describe('link: requests', () => {
           });
         });
       const asked = acme.manager.request('bolt.test', { ...get, deadlineMs: 2_000 });
-      const refused = assert.rejects(asked, (error) => error instanceof LinkStreamReset && error.reason === 'timeout');
+      const refused = assert.rejects(
+        asked,
+        (error) => error instanceof LinkStreamReset && error.reason === 'timeout',
+      );
       await quiet();
       clock.advance(2_000);
       await refused;
@@ -270,7 +280,10 @@ describe('link: requests', () => {
       assert.equal((await early).status, 200);
       bolt.manager.cut('acme.test', { hold: true });
       await until(() => !acme.isUp('bolt.test'));
-      const late = assert.rejects(acme.manager.request('bolt.test', get, { waitMs: 10_000 }), LinkUnavailable);
+      const late = assert.rejects(
+        acme.manager.request('bolt.test', get, { waitMs: 10_000 }),
+        LinkUnavailable,
+      );
       await quiet();
       clock.advance(10_000);
       await late;
