@@ -109,7 +109,7 @@ export async function clientEventsFor(
     return toClientEvent(event, {
       ...reader,
       now,
-      membership: membershipOf(others.get(place.member ?? '')),
+      membership: event.stateGroupAfter === null ? undefined : membershipOf(others.get(place.member ?? '')),
       replaced: others.get(place.replaced ?? ''),
       redaction: others.get(event.redactedBy ?? ''),
     });

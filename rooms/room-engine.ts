@@ -54,7 +54,9 @@ export class RoomEngine {
   }
 
   send(request: SendRequest): Promise<{ eventId: string }> {
-    return this.#txns.once(request.userId, request.txn, () => sendEvent(this.#ctx, request));
+    return this.#txns.once(request.userId, request.txn, () =>
+      isInvitation(request) ? this.#sendInvitation(request) : sendEvent(this.#ctx, request),
+    );
   }
 
   redact(request: RedactRequest): Promise<{ eventId: string }> {
@@ -65,8 +67,8 @@ export class RoomEngine {
     return joinRoom(this.#ctx, userId, roomId, options);
   }
 
-  invite(userId: string, roomId: string, target: string, options: InviteOptions = {}): Promise<void> {
-    return inviteUser(this.#ctx, userId, roomId, target, options);
+  async invite(userId: string, roomId: string, target: string, options: InviteOptions = {}): Promise<void> {
+    await inviteUser(this.#ctx, userId, roomId, target, options);
   }
 
   leave(userId: string, roomId: string, reason?: string): Promise<void> {
@@ -218,10 +220,27 @@ export class RoomEngine {
     return getMissingEvents(this.#ctx, origin, roomId, request);
   }
 
+  /** An invitation that a client sends as a state event goes the way of all invitations: border, handshake. */
+  #sendInvitation({ userId, roomId, stateKey, content }: SendRequest): Promise<{ eventId: string }> {
+    const { reason } = content;
+    return inviteUser(this.#ctx, userId, roomId, stateKey ?? '', {
+      reason: typeof reason === 'string' ? reason : undefined,
+      isDirect: content['is_direct'] === true,
+    });
+  }
+
   async #stateAt(eventId: string, which: 'stateGroup' | 'stateGroupAfter'): Promise<StateMap> {
     const event = await this.#ctx.lookup.one(eventId);
     const group = event?.[which] ?? null;
     if (event === undefined || group === null) throw notFound('The state at this event is not known');
     return (await this.#ctx.sets.get(group, this.#ctx.rooms.peek(event.roomId))).toMap();
   }
+}
+
+function isInvitation(request: SendRequest): boolean {
+  return (
+    request.type === 'm.room.member' &&
+    request.stateKey !== undefined &&
+    request.content['membership'] === 'invite'
+  );
 }

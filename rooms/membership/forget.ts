@@ -3,12 +3,13 @@ import { notFound, RoomError } from '../errors.ts';
 
 /**
  * Lets a user's devices forget a room that the user has left. Throws 400 `M_UNKNOWN` while they are in it or
- * invited, 404 for a room they never were in.
+ * invited, 404 for a room of ours that they never were in.
  */
 export async function forgetRoom(ctx: RoomContext, userId: string, roomId: string): Promise<void> {
   const room = await ctx.rooms.get(roomId);
   if ((await ctx.store.invite(roomId, userId)) !== undefined) throw stillIn();
-  if (room === undefined || !room.members.has(userId)) throw notFound('You were never in this room');
+  if (room === undefined) return; // a rejected invitation left nothing behind
+  if (!room.members.has(userId)) throw notFound('You were never in this room');
   const membership = room.membership(userId);
   if (membership !== 'leave' && membership !== 'ban') throw stillIn();
   await ctx.db.writer.submit({

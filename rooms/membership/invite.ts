@@ -27,7 +27,7 @@ export function requireMayInvite(ctx: RoomContext, from: string, to: string): vo
 /**
  * Invites a user. Somebody of a partner is invited by the handshake of `PUT /invite`: their server checks
  * and signs the event before it enters the room. Throws 403 (border, auth rules, their server's refusal),
- * 404, 502 when their server cannot be reached.
+ * 404, 502 when their server cannot be reached. Gives the id of the invitation.
  */
 export async function inviteUser(
   ctx: RoomContext,
@@ -35,15 +35,16 @@ export async function inviteUser(
   roomId: string,
   target: string,
   options: InviteOptions = {},
-): Promise<void> {
+): Promise<{ eventId: string }> {
   if (parseUserId(target) === undefined) throw invalidParam('Not a user id');
   requireMayInvite(ctx, userId, target);
   if (serverNameOf(target) !== ctx.serverName) return inviteRemote(ctx, userId, roomId, target, options);
   const profile = await ctx.store.profile(target);
-  await inRoom(ctx, roomId, (room) => {
+  const { eventId } = await inRoom(ctx, roomId, (room) => {
     requireInvitable(room, userId, target);
     return addLocal(ctx, room, inviteRequest(userId, target, profile, options));
   });
+  return { eventId };
 }
 
 function requireInvitable(room: Room, userId: string, target: string): void {
@@ -70,7 +71,7 @@ async function inviteRemote(
   roomId: string,
   target: string,
   options: InviteOptions,
-): Promise<void> {
+): Promise<{ eventId: string }> {
   const server = serverNameOf(target);
   const { event, room, state } = await ctx.rooms.exclusive(roomId, async (held) => {
     if (held === undefined) throw notFound('Unknown room');
@@ -98,6 +99,7 @@ async function inviteRemote(
       throw forbidden(outcome.reason ?? 'The room no longer allows this invitation');
     return { result: undefined, written };
   });
+  return { eventId: event.eventId };
 }
 
 /** The event as we sent it, with the signature of the invited server added; anything else is refused. */

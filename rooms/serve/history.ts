@@ -81,7 +81,7 @@ async function served(
   return pdus;
 }
 
-/** `GET /event`: only to servers that are in its room. Throws 404. */
+/** `GET /event`: only to servers that are in its room. Throws 403 or 404. */
 export async function getEvent(ctx: RoomContext, origin: string, eventId: string): Promise<JsonValue> {
   const event = await ctx.lookup.one(eventId);
   if (event === undefined) throw notFound('Unknown event');

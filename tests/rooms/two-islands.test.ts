@@ -181,6 +181,8 @@ describe('two islands in one room', () => {
     const roomId = await acme.room(li);
     await refused(acme.engine.invite(li, roomId, cy), 403, 'M_FORBIDDEN');
     await refused(acme.room(li, { invite: [cy] }), 403, 'M_FORBIDDEN');
+    const content = { membership: 'invite' };
+    await refused(acme.setState(li, roomId, 'm.room.member', content, cy), 403, 'M_FORBIDDEN');
     const theirs = await cava.room(cy, { preset: 'public_chat' });
     await refused(acme.engine.join(li, theirs, { via: ['cava.test'] }), 404, 'M_NOT_FOUND');
     await refused(cava.engine.invite(cy, theirs, li), 502, 'M_UNKNOWN');
