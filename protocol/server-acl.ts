@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, type JsonValue } from './json.ts';
+import { matchesGlob } from './glob.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /**
  * Server ACLs (Client-Server API, "Server Access Control Lists (ACLs) for rooms"): whether a server may take part
@@ -15,10 +16,6 @@ export function isAllowedByAcl(content: JsonObject | undefined, serverName: stri
   return patterns(content['allow']).some((pattern) => matchesGlob(pattern, host));
 }
 
-export function isServerAcl(content: JsonValue | undefined): content is JsonObject {
-  return isObject(content);
-}
-
 function patterns(value: JsonValue | undefined): string[] {
   return Array.isArray(value) ? value.filter((pattern) => typeof pattern === 'string') : [];
 }
@@ -31,34 +28,4 @@ function hostOf(serverName: string): string {
 
 function isIpLiteral(host: string): boolean {
   return host.startsWith('[') || /^\d{1,3}(\.\d{1,3}){3}$/.test(host);
-}
-
-/**
- * Glob with `*` (any run) and `?` (one character), without regard to case. Goes back to the latest `*` only, so a
- * hostile pattern costs at most pattern times text, never more.
- */
-export function matchesGlob(pattern: string, text: string): boolean {
-  const glob = pattern.toLowerCase();
-  const subject = text.toLowerCase();
-  let at = 0;
-  let inGlob = 0;
-  let star = -1;
-  let resume = 0;
-  while (at < subject.length) {
-    const char = glob[inGlob];
-    if (char === '*') {
-      star = inGlob++;
-      resume = at;
-    } else if (char !== undefined && (char === '?' || char === subject[at])) {
-      inGlob++;
-      at++;
-    } else if (star >= 0) {
-      inGlob = star + 1;
-      at = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (glob[inGlob] === '*') inGlob++;
-  return inGlob === glob.length;
 }

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import { propertyPath } from '../protocol/property-path.ts';
 
 /**
  * Filters of the Client-Server API ("Filtering"): which events, rooms and senders a client wants to see. The shapes
@@ -123,7 +124,7 @@ function matchesType(pattern: string, type: string): boolean {
 export function selectFields(event: JsonObject, fields: readonly string[] | undefined): JsonObject {
   if (fields === undefined) return event;
   const selected: JsonObject = {};
-  for (const field of fields) copyPath(event, selected, splitPath(field));
+  for (const field of fields) copyPath(event, selected, propertyPath(field));
   return selected;
 }
 
@@ -142,22 +143,4 @@ function copyPath(from: JsonObject, to: JsonObject, path: readonly string[]): vo
     existing !== null && typeof existing === 'object' && !Array.isArray(existing) ? existing : {};
   copyPath(value, target, rest);
   if (Object.keys(target).length > 0) to[key] = target;
-}
-
-function splitPath(path: string): string[] {
-  const parts: string[] = [];
-  let part = '';
-  for (let index = 0; index < path.length; index++) {
-    const char = path[index] ?? '';
-    if (char === '\\' && (path[index + 1] === '.' || path[index + 1] === '\\')) {
-      part += path[++index] ?? '';
-    } else if (char === '.') {
-      parts.push(part);
-      part = '';
-    } else {
-      part += char;
-    }
-  }
-  parts.push(part);
-  return parts;
 }
