@@ -1,3 +1,5 @@
+import { QueryFailedError } from 'typeorm';
+
 export type StorageErrorCode =
   | 'newer-schema'
   | 'locked'
@@ -46,6 +48,7 @@ export class RoomConflict extends Error {
 
 /** Gives a driver's error a meaning; what has none comes back as it is. `where` names the database. */
 export function translateError(error: unknown, where: string): unknown {
+  hideValues(error);
   if (error instanceof StorageError || error instanceof DuplicateRow || error instanceof RoomConflict)
     return error;
   const code = driverCode(error);
@@ -53,6 +56,13 @@ export function translateError(error: unknown, where: string): unknown {
     return new DuplicateRow(error);
   const kind = kindOf(code, messageOf(error));
   return kind === undefined ? error : new StorageError(kind, explain(kind, where, error), { cause: error });
+}
+
+/** Errors end up in logs, and rows hold messages and password hashes: only the statement's text stays. */
+function hideValues(error: unknown): void {
+  if (!(error instanceof QueryFailedError)) return;
+  for (const target of [error, error.driverError])
+    for (const name of ['parameters', 'detail']) if (name in target) Reflect.deleteProperty(target, name);
 }
 
 function driverCode(error: unknown): string {
@@ -73,7 +83,11 @@ function kindOf(code: string, message: string): StorageErrorCode | undefined {
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return 'locked';
   if (/^(08...|57P0.|28...|3D000|53300|ECONN.*|ENOTFOUND|ETIMEDOUT|EAI_AGAIN)$/.test(code))
     return 'unreachable';
-  if (/connection (terminated|ended)|not queryable|queryrunner.*released|timeout exceeded/i.test(message))
+  if (
+    /connection (terminated|ended)|not queryable|query ?runner already released|timeout exceeded/i.test(
+      message,
+    )
+  )
     return 'unreachable';
   return undefined;
 }
