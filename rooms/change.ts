@@ -1,13 +1,13 @@
-import { type RoomEvent, type StateKey, stateKeyOf } from '../protocol/event.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
+import { type RoomEvent, stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import { redact } from '../protocol/redaction.ts';
-import type { Note, Row, WriteOp } from '../storage/write-set.ts';
+import type { Note, WriteOp } from '../storage/write-set.ts';
 import { backfilledPosition, nextPosition, type Position } from '../storage/write-set.ts';
+import { type Consequences, putState, relayTo, removeState } from './consequences.ts';
 import type { RoomContext } from './context.ts';
 import { pduText } from './pdu-text.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
-import { memberOf, membershipOf, type Room } from './room.ts';
+import type { Room } from './room.ts';
 import { type StateSet, stateDifference } from './state/state-set.ts';
 import type { StoredEvent } from './types.ts';
 
@@ -87,7 +87,9 @@ export class RoomChange {
     await this.setCurrent(current, position ?? nextPosition(), stored, previous);
     if (position !== null) this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
     if (options.relay !== undefined)
-      this.relay(stored, position ?? nextPosition(), serversBefore, options.relay);
+      this.#take(
+        relayTo(this.#ctx, room, stored, position ?? nextPosition(), serversBefore, options.relay.except),
+      );
     return stored;
   }
 
@@ -147,15 +149,15 @@ export class RoomChange {
       cause.stateGroup === previous.group &&
       cause.stateGroupAfter === current.group
     ) {
-      this.#put(causeKey, cause, position, cause);
+      this.#take(putState(this.#ctx, room, causeKey, cause, position, true));
       return;
     }
     const { changed, removed } = stateDifference(previous.toMap(), current.toMap());
     const events = await this.#ctx.lookup.many(changed.values(), room);
-    for (const key of removed) this.#remove(key, position);
+    for (const key of removed) this.#take(removeState(this.#ctx, room, key, position));
     for (const [key, id] of changed) {
       const event = events.get(id);
-      if (event !== undefined) this.#put(key, event, position, cause);
+      if (event !== undefined) this.#take(putState(this.#ctx, room, key, event, position, event === cause));
     }
     if (changed.size > 0 || removed.length > 0)
       this.notes.push({ stream: 'events', key: room.roomId, position });
@@ -171,35 +173,6 @@ export class RoomChange {
   onlyTip(event: StoredEvent): void {
     this.room.tips.clear();
     this.room.tips.set(event.eventId, event);
-  }
-
-  /** Outbox rows for the partners that were in the room before the event or are in it after. */
-  relay(
-    event: StoredEvent,
-    position: Position,
-    serversBefore: ReadonlySet<string>,
-    options: { readonly except?: string },
-  ): void {
-    const rows: Row[] = [];
-    const servers = new Set([...serversBefore, ...this.room.joinedServers()]);
-    // Who was invited and is not wanted any more is not in the room, and has to hear of it all the same.
-    const target = memberOf(event);
-    if (target !== undefined && target !== event.pdu.sender && membershipOf(event) !== 'invite')
-      servers.add(serverNameOf(target));
-    for (const server of servers) {
-      if (server === this.#ctx.serverName || server === options.except) continue;
-      if (!this.#ctx.border.mayTalkTo(server)) continue;
-      rows.push({
-        destination: server,
-        lane: 'pdu',
-        position,
-        event_id: event.eventId,
-        edu: null,
-        dedup_key: null,
-      });
-      this.notes.push({ stream: 'outbox', key: server, position });
-    }
-    if (rows.length > 0) this.ops.push({ kind: 'insert', table: 'outbox', rows });
   }
 
   /** Replaces a stored event by its redacted form, in the database and in memory. */
@@ -393,53 +366,9 @@ export class RoomChange {
     return this.#ctx.sets.resolve(this.room, sets);
   }
 
-  #put(key: StateKey, event: StoredEvent, position: Position, cause: StoredEvent | undefined): void {
-    const { room } = this;
-    const before =
-      memberOf(event) === undefined ? undefined : room.get('m.room.member', event.pdu.state_key ?? '');
-    room.putState(key, event);
-    const userId = memberOf(event);
-    if (userId === undefined) return;
-    const membership = membershipOf(event);
-    const own = serverNameOf(userId) === this.#ctx.serverName;
-    const name = event.pdu.content['displayname'];
-    this.ops.push(
-      ...this.#ctx.db.memberships.put([
-        {
-          roomNid: room.roomNid,
-          userId,
-          membership,
-          eventId: event.eventId,
-          sender: event.pdu.sender,
-          streamPos: position,
-          isLocal: own,
-          displayName: typeof name === 'string' ? name : null,
-        },
-      ]),
-    );
-    if (own && (cause === event || membershipOf(before) !== membership))
-      this.notes.push({
-        stream: 'memberships',
-        key: userId,
-        position,
-        payload: { roomId: room.roomId, membership },
-      });
-  }
-
-  #remove(key: StateKey, position: Position): void {
-    const { room } = this;
-    const old = room.state.get(key);
-    room.putState(key, undefined);
-    const userId = old === undefined ? undefined : memberOf(old);
-    if (userId === undefined) return;
-    this.ops.push(...this.#ctx.db.memberships.remove(room.roomNid, userId));
-    if (serverNameOf(userId) === this.#ctx.serverName)
-      this.notes.push({
-        stream: 'memberships',
-        key: userId,
-        position,
-        payload: { roomId: room.roomId, membership: 'leave' },
-      });
+  #take({ ops, notes }: Consequences): void {
+    this.ops.push(...ops);
+    this.notes.push(...notes);
   }
 }
 

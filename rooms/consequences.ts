@@ -1,0 +1,83 @@
+import type { StateKey } from '../protocol/event.ts';
+import { serverNameOf } from '../protocol/identifiers.ts';
+import type { Note, Position, Row, WriteOp } from '../storage/write-set.ts';
+import type { RoomContext } from './context.ts';
+import { memberOf, membershipOf, type Room } from './room.ts';
+import type { StoredEvent } from './types.ts';
+
+/** What is written and said because of something else in the same change. */
+export interface Consequences {
+  readonly ops: readonly WriteOp[];
+  readonly notes: readonly Note[];
+}
+
+/** Outbox rows for the partners that were in the room before the event or are in it after. */
+export function relayTo(
+  ctx: RoomContext,
+  room: Room,
+  event: StoredEvent,
+  position: Position,
+  serversBefore: ReadonlySet<string>,
+  except: string | undefined,
+): Consequences {
+  const servers = new Set([...serversBefore, ...room.joinedServers()]);
+  // Who was invited and is not wanted any more is not in the room, and has to hear of it all the same.
+  const target = memberOf(event);
+  if (target !== undefined && target !== event.pdu.sender && membershipOf(event) !== 'invite')
+    servers.add(serverNameOf(target));
+  servers.delete(ctx.serverName);
+  const rows: Row[] = [];
+  const notes: Note[] = [];
+  for (const server of servers) {
+    if (server === except || !ctx.border.mayTalkTo(server)) continue;
+    const item = { destination: server, lane: 'pdu', position, event_id: event.eventId };
+    rows.push({ ...item, edu: null, dedup_key: null });
+    notes.push({ stream: 'outbox', key: server, position });
+  }
+  return { ops: rows.length === 0 ? [] : [{ kind: 'insert', table: 'outbox', rows }], notes };
+}
+
+/** Sets one entry of the current state; a member's row follows. `isNews`: the event happened just now. */
+export function putState(
+  ctx: RoomContext,
+  room: Room,
+  key: StateKey,
+  event: StoredEvent,
+  position: Position,
+  isNews: boolean,
+): Consequences {
+  const userId = memberOf(event);
+  const before = userId === undefined ? undefined : room.get('m.room.member', userId);
+  room.putState(key, event);
+  if (userId === undefined) return { ops: [], notes: [] };
+  const membership = membershipOf(event);
+  const isLocal = serverNameOf(userId) === ctx.serverName;
+  const name = event.pdu.content['displayname'];
+  const ops = ctx.db.memberships.put([
+    {
+      roomNid: room.roomNid,
+      userId,
+      membership,
+      eventId: event.eventId,
+      sender: event.pdu.sender,
+      streamPos: position,
+      isLocal,
+      displayName: typeof name === 'string' ? name : null,
+    },
+  ]);
+  if (!isLocal || (!isNews && membershipOf(before) === membership)) return { ops, notes: [] };
+  const payload = { roomId: room.roomId, membership };
+  return { ops, notes: [{ stream: 'memberships', key: userId, position, payload }] };
+}
+
+/** Takes one entry out of the current state: a resolution may end without it. */
+export function removeState(ctx: RoomContext, room: Room, key: StateKey, position: Position): Consequences {
+  const old = room.state.get(key);
+  room.putState(key, undefined);
+  const userId = old === undefined ? undefined : memberOf(old);
+  if (userId === undefined) return { ops: [], notes: [] };
+  const ops = ctx.db.memberships.remove(room.roomNid, userId);
+  if (serverNameOf(userId) !== ctx.serverName) return { ops, notes: [] };
+  const payload = { roomId: room.roomId, membership: 'leave' };
+  return { ops, notes: [{ stream: 'memberships', key: userId, position, payload }] };
+}
