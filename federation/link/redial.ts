@@ -91,6 +91,6 @@ export class Redial {
   #jitter(): number {
     const { random, limits } = this.#deps;
     const ceiling = Math.min(limits.firstRetryMs * 2 ** Math.min(this.#failures, 16), limits.maxRetryMs);
-    return (random.bytes(4).readUInt32BE() / 2 ** 32) * ceiling;
+    return Math.floor((random.bytes(4).readUInt32BE() / 2 ** 32) * ceiling);
   }
 }

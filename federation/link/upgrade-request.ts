@@ -20,7 +20,7 @@ export function upgradeRequest(
   destination: string,
 ): UpgradeRequest {
   const nonce = encodeBase64Url(deps.random.bytes(16));
-  const uri = `${linkPath}?nonce=${nonce}&ts=${deps.clock.now()}`;
+  const uri = `${linkPath}?nonce=${nonce}&ts=${Math.floor(deps.clock.now())}`;
   const authorization = authorizationHeader(
     { method: 'GET', uri, origin: deps.serverName, destination },
     deps.signingKey,

@@ -128,7 +128,7 @@ export class TestIsland {
       serverName: this.name,
       state: 'active',
       verifyKeys: new Map([[this.signingKey.keyId, { key: this.signingKey.publicKey }]]),
-      urls: [this.url],
+      urls: changes.urls ?? [this.url],
       dial: 'both',
       allowCleartext: false,
       allowPrivateIp: false,
