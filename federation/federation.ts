@@ -138,11 +138,12 @@ export class Federation {
       border: this.border,
       media,
       inbound,
+      standings: (partner: string) => this.#standings(partner),
       clock,
     };
     this.#serving = { inbound, processor, router: new FederationRouter(parts, log) };
     await inbound.start();
-    this.#outbox.start(engine);
+    this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
     this.link.on('down', (partner) => this.#outbox.down(partner));
     this.#endPartnerWatch = partners.onChange(() => this.link.partnersChanged());
@@ -218,20 +219,23 @@ export class Federation {
     await this.#serving?.processor.idle();
   }
 
-  async #standings(partner: string): Promise<LaneStandings> {
+  async #received(partner: string): Promise<LaneStandings> {
     return (await this.#serving?.inbound.received(partner)) ?? {};
   }
 
+  async #standings(partner: string): Promise<LaneStandings> {
+    const [received, next] = await Promise.all([this.#received(partner), this.#outbox.next(partner)]);
+    return Object.fromEntries(lanes.map((lane) => [lane, { ...received[lane], ...next[lane] }]));
+  }
+
   async #hello(partner: string): Promise<JsonObject> {
-    const [received, next] = await Promise.all([this.#standings(partner), this.#outbox.next(partner)]);
-    const both = lanes.map((lane) => [lane, { ...received[lane], ...next[lane] }] as const);
-    return helloJson({ boot: this.#bootId, lanes: Object.fromEntries(both) });
+    return helloJson({ boot: this.#bootId, lanes: await this.#standings(partner) });
   }
 
   async #heard(partner: string, json: JsonObject): Promise<void> {
     const hello = readHello(json);
     this.#boots.heard(partner, hello.boot);
-    await this.#outbox.heard(partner, hello, await this.#standings(partner));
+    await this.#outbox.heard(partner, hello);
   }
 
   #up(partner: string): void {

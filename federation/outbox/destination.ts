@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { encodeBase64Url } from '../../protocol/base64.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
+import type { Inbound } from '../inbound/inbound.ts';
 import {
   type Hello,
   type Lane,
@@ -31,6 +32,7 @@ export interface DestinationDeps {
   readonly store: LaneStore;
   readonly renderer: Renderer;
   readonly catchUp: CatchUp;
+  readonly inbound: Inbound;
   readonly link: LinkManager;
   readonly clock: Clock;
   readonly random: Random;
@@ -61,7 +63,7 @@ export class Destination {
           state: deps.state,
           wire: {
             send: (txnId, header, body) => this.#send(txnId, header, body),
-            received: (asked) => this.#received(asked),
+            received: async (asked) => (await this.#standingsThere())[asked]?.received,
           },
           render: (rendered, items) => deps.renderer.render(rendered, items),
           newEpoch: (kind) => this.#newEpoch(kind),
@@ -80,30 +82,46 @@ export class Destination {
     return standings;
   }
 
-  /**
-   * The partner's hello. `received`: what we have of it. If it is about to send numbers that we have
-   * already, its database is older than what it told us: it is sent what it may have lost, its own events too.
-   */
-  async heard(hello: Hello, received: LaneStandings): Promise<void> {
+  /** The partner's hello. An epoch that it began because it was restored is a reason to catch it up, once. */
+  async heard(hello: Hello): Promise<void> {
     this.#heard = hello.lanes;
     const next = hello.lanes.pdu?.next;
-    const ours = received.pdu?.received;
-    if (next === undefined || ours === undefined) return;
-    const isBehind = next.epoch === ours.epoch && next.sequence - 1 < ours.sequence;
-    const isAfterRestore = next.epoch.startsWith('r') && this.#deps.state.caughtUp !== next.epoch;
-    if (!isBehind && !(next.epoch !== ours.epoch && isAfterRestore)) return;
-    if (isBehind)
-      this.#deps.log.error(
-        { alarm: 'restored', who: 'partner', partner: this.serverName, next, received: ours },
-        'the partner is about to send numbers that it has sent before: a backup was restored there',
-      );
-    await this.#beginCatchUp(hello.lanes.pdu?.received, isBehind ? undefined : next.epoch);
+    if (next?.epoch.startsWith('r') !== true || this.#deps.state.caughtUp === next.epoch) return;
+    this.#alarm(next, undefined);
+    await this.#beginCatchUp(hello.lanes.pdu?.received, next.epoch);
   }
 
   /** The link serves requests now. */
   async up(): Promise<void> {
     for (const [lane, sender] of this.#senders) await sender.up(this.#heard[lane]?.received);
     this.resume();
+    if (isBehind(this.#heard, await this.#receivedHere())) await this.#confirmBehind();
+  }
+
+  /**
+   * The partner's hello announced numbers that we have already: either its database is older than what it
+   * told us, or it sent them over another link after it wrote the hello. Its word of now decides.
+   */
+  async #confirmBehind(): Promise<void> {
+    const received = await this.#receivedHere();
+    const standings = await this.#standingsThere();
+    if (!isBehind(standings, received)) {
+      await this.heard({ boot: '', lanes: standings });
+      return;
+    }
+    this.#alarm(standings.pdu?.next, received.pdu?.received);
+    await this.#beginCatchUp(standings.pdu?.received, undefined);
+  }
+
+  #alarm(next: LanePlace | undefined, received: LanePlace | undefined): void {
+    this.#deps.log.error(
+      { alarm: 'restored', who: 'partner', partner: this.serverName, next, received },
+      'a backup was restored at the partner: it is sent what it may have lost',
+    );
+  }
+
+  #receivedHere(): Promise<LaneStandings> {
+    return this.#deps.inbound.received(this.serverName);
   }
 
   down(): void {
@@ -159,7 +177,7 @@ export class Destination {
     return { status: response.status, body: parsed(text) };
   }
 
-  async #received(lane: Lane): Promise<LanePlace | undefined> {
+  async #standingsThere(): Promise<LaneStandings> {
     const request: LinkRequest = {
       method: 'GET',
       uri: lanesPath,
@@ -170,7 +188,7 @@ export class Destination {
     const text = await response.body(maxAnswerBytes);
     if (response.status !== 200)
       throw new Error(`The partner does not say how its lanes stand: ${response.status}`);
-    return readStandings(parsed(text))[lane]?.received;
+    return readStandings(parsed(text));
   }
 
   #newEpoch(kind: EpochKind): string {
@@ -188,6 +206,13 @@ export class Destination {
     await store.write('a catch-up is due', state.beginCatchUp(since, epoch));
     this.resume();
   }
+}
+
+/** Is the partner about to give numbers of its events that we have received already? */
+function isBehind(there: LaneStandings, here: LaneStandings): boolean {
+  const next = there.pdu?.next;
+  const received = here.pdu?.received;
+  return next !== undefined && next.epoch === received?.epoch && next.sequence <= received.sequence;
 }
 
 function parsed(text: Buffer): ReturnType<typeof parseJson> | undefined {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
+import type { Inbound } from '../inbound/inbound.ts';
 import { type Hello, isLane, type Lane, type LaneStandings } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import { PartnerState } from '../partner-state.ts';
@@ -26,7 +27,7 @@ export interface OutboxDeps {
 export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #store: LaneStore;
-  #sending: { readonly renderer: Renderer; readonly catchUp: CatchUp } | undefined;
+  #sending: { readonly renderer: Renderer; readonly catchUp: CatchUp; readonly inbound: Inbound } | undefined;
   readonly #destinations = new Map<string, Promise<Destination>>();
   readonly #unsubscribe: (() => void)[] = [];
 
@@ -35,12 +36,13 @@ export class Outbox {
     this.#store = new LaneStore(deps.db);
   }
 
-  /** Begins to listen; `engine` is where the events come from. */
-  start(engine: RoomEngine): void {
+  /** Begins to listen; `engine` is where the events come from, `inbound` knows what was received. */
+  start(engine: RoomEngine, inbound: Inbound): void {
     const { serverName, db, clock, log } = this.#deps;
     this.#sending = {
       renderer: new Renderer({ serverName, engine, clock, log }),
       catchUp: new CatchUp({ db, engine, log }),
+      inbound,
     };
     this.#unsubscribe.push(
       this.#deps.db.streams.subscribe((batch) => {
@@ -74,8 +76,8 @@ export class Outbox {
     return (await this.#destination(serverName)).next();
   }
 
-  async heard(serverName: string, hello: Hello, received: LaneStandings): Promise<void> {
-    await (await this.#destination(serverName)).heard(hello, received);
+  async heard(serverName: string, hello: Hello): Promise<void> {
+    await (await this.#destination(serverName)).heard(hello);
   }
 
   /** The link to a partner serves requests. */

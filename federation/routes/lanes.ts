@@ -5,7 +5,7 @@ import type { FederationRoute } from './route.ts';
 export const lanes: FederationRoute = {
   method: 'GET',
   path: lanesPath,
-  async handle(request, { inbound }) {
-    return standingsJson(await inbound.received(request.origin));
+  async handle(request, { standings }) {
+    return standingsJson(await standings(request.origin));
   },
 };

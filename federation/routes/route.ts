@@ -8,6 +8,7 @@ import type { Database } from '../../storage/database.ts';
 import type { PartnerBorder } from '../border.ts';
 import type { FederationResponse } from '../exchange.ts';
 import type { Inbound } from '../inbound/inbound.ts';
+import type { LaneStandings } from '../lanes.ts';
 import type { LocalMedia } from '../media.ts';
 
 /** What a handler sees: the request with its path taken apart. */
@@ -33,6 +34,8 @@ export interface RouteParts {
   readonly border: PartnerBorder;
   readonly media: LocalMedia;
   readonly inbound: Inbound;
+  /** How the lanes of a partner stand here, both ways. */
+  standings(partner: string): Promise<LaneStandings>;
   readonly clock: Clock;
 }
 
