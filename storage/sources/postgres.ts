@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { translateError } from '../errors.ts';
 import { migrations } from '../migrations/index.ts';
 import { entitiesFor } from '../schema/entities.ts';
-import { checkBeforeMigrating, hasTables } from './check-schema.ts';
+import { checkMigrations, checkTables } from './check-schema.ts';
 import type { Sources } from './open-source.ts';
 
 const int8 = 20;
@@ -65,12 +65,20 @@ async function migrate(source: DataSource, where: string): Promise<void> {
   const runner = source.createQueryRunner();
   try {
     await runner.query('SELECT pg_advisory_lock($1::bigint)', [migrationLock]);
-    await checkBeforeMigrating(source, where, await hasTables(source, 'postgres'));
+    const tables: { name: string }[] = await source.query(
+      'SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()',
+    );
+    if (checkTables(names(tables), where) === 'ours')
+      checkMigrations(names(await source.query('SELECT name FROM migrations')), where);
     await source.runMigrations({ transaction: 'each' });
   } finally {
     await runner.query('SELECT pg_advisory_unlock($1::bigint)', [migrationLock]).catch(() => undefined);
     await runner.release();
   }
+}
+
+function names(rows: readonly { name: string }[]): string[] {
+  return rows.map((row) => row.name);
 }
 
 function withoutPassword(url: string): string {

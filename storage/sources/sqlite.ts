@@ -6,7 +6,7 @@ import { StorageError, translateError } from '../errors.ts';
 import { lockDatabase } from '../lock.ts';
 import { migrations } from '../migrations/index.ts';
 import { entitiesFor } from '../schema/entities.ts';
-import { checkBeforeMigrating, hasTables } from './check-schema.ts';
+import { checkMigrations, checkTables } from './check-schema.ts';
 import type { Sources } from './open-source.ts';
 
 /** Databases up to this size are checked in full at start; larger ones would hold it up. */
@@ -44,11 +44,10 @@ export async function openSqlite(config: {
       statementCacheSize,
       entities: entitiesFor('sqlite'),
       migrations,
-      prepareDatabase: (handle: SqliteDatabase.Database) => prepareWriting(handle, config.maxPageCount),
+      prepareDatabase: (handle: SqliteDatabase.Database) => prepareWriting(handle, config),
     });
     await writing.initialize();
     if (size > 0 && size <= maxCheckedBytes) await quickCheck(writing, where);
-    await checkBeforeMigrating(writing, where, await hasTables(writing, 'sqlite'));
     await writing.runMigrations({ transaction: 'each' });
     await assertDurable(writing, where);
     reading = new DataSource({
@@ -70,7 +69,23 @@ export async function openSqlite(config: {
   }
 }
 
-function prepareWriting(handle: SqliteDatabase.Database, maxPageCount: number | undefined): void {
+/** Looks before it changes anything: going over to WAL is a change of the file already. */
+function prepareWriting(
+  handle: SqliteDatabase.Database,
+  { path, maxPageCount }: { path: string; maxPageCount?: number | undefined },
+): void {
+  try {
+    const select = (sql: string): string[] =>
+      handle
+        .prepare<[], { name: string }>(sql)
+        .all()
+        .map((row) => row.name);
+    if (checkTables(select("SELECT name FROM sqlite_master WHERE type = 'table'"), path) === 'ours')
+      checkMigrations(select('SELECT name FROM migrations'), path);
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
   handle.pragma('journal_mode = WAL');
   // better-sqlite3 opens WAL files with NORMAL, which may lose what was committed when the power fails.
   handle.pragma('synchronous = FULL');

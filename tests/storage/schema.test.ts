@@ -93,10 +93,12 @@ for (const kind of ['sqlite', 'postgres'] as const satisfies DatabaseKind[]) {
 
     it('is refused if it belongs to another program', async () => {
       await change('CREATE TABLE invoices (id integer PRIMARY KEY)');
+      const before = config.type === 'sqlite' ? readFileSync(config.path) : undefined;
       const error = await failure(open(config));
       assert.ok(error instanceof StorageError);
       assert.equal(error.code, 'foreign');
       assert.match(error.message, /another program/);
+      if (config.type === 'sqlite') assert.deepEqual(readFileSync(config.path), before);
     });
 
     it('is refused if it belongs to another server name', async () => {
