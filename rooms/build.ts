@@ -65,7 +65,7 @@ export function draftEvent(ctx: RoomContext, room: Room, place: Place, request: 
 }
 
 /** Signs an event of ours. Throws 413 for one that is too large and 400 for content Matrix forbids. */
-export function sealEvent(ctx: RoomContext, room: Room, draft: UnsignedPdu): RoomEvent {
+function sealEvent(ctx: RoomContext, room: Room, draft: UnsignedPdu): RoomEvent {
   checkSizes(draft);
   try {
     const { pdu, eventId } = signEvent(draft, room.version, ctx.serverName, ctx.signingKey);

@@ -3,7 +3,7 @@ import type { JsonObject } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
 import { membershipOf } from './room.ts';
 import type { StateSet } from './state/state-set.ts';
-import type { ClientEvent, StoredEvent, StrippedState } from './types.ts';
+import type { ClientEvent, StoredEvent } from './types.ts';
 
 /** What the client's form of an event adds to it; everything is optional. */
 export interface ClientEventExtras {
@@ -68,12 +68,6 @@ function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
 /** What the client chose as its id: the last part of the key under which the request is remembered. */
 function clientTxnId(txnKey: string): string {
   return txnKey.slice(txnKey.lastIndexOf('\n') + 1);
-}
-
-/** The stripped form of a state event, as invited users see it. */
-export function toStrippedState(event: RoomEvent): StrippedState {
-  const { pdu } = event;
-  return { type: pdu.type, state_key: pdu.state_key ?? '', sender: pdu.sender, content: pdu.content };
 }
 
 /** The client form of events that the user may see, with all of `unsigned`. */

@@ -11,7 +11,7 @@ export interface InitialEvent {
   readonly content: JsonObject;
 }
 
-export const creatorLevel = 100;
+const creatorLevel = 100;
 /** Room version 12: the tombstone must need more than other state, so that only creators can end a room. */
 const tombstoneLevel = 150;
 
@@ -21,7 +21,7 @@ const presets: Record<RoomPreset, { joinRule: string; visibility: string; guests
   public_chat: { joinRule: 'public', visibility: 'shared', guests: 'forbidden' },
 };
 
-export function presetOf(request: CreateRoomRequest): RoomPreset {
+function presetOf(request: CreateRoomRequest): RoomPreset {
   return request.preset ?? (request.visibility === 'public' ? 'public_chat' : 'private_chat');
 }
 

@@ -10,7 +10,7 @@ import type { StateSet } from './state/state-set.ts';
 import type { StoredEvent } from './types.ts';
 
 /** The event that a redaction names: in its content from room version 11, at its top level before. */
-export function redactedEventId(event: RoomEvent, version: RoomVersion): string | undefined {
+function redactedEventId(event: RoomEvent, version: RoomVersion): string | undefined {
   if (event.pdu.type !== 'm.room.redaction') return undefined;
   const target = version.updatedRedactionRules ? event.pdu.content['redacts'] : event.pdu.redacts;
   return typeof target === 'string' ? target : undefined;

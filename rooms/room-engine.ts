@@ -17,6 +17,7 @@ import { redactEvent, sendEvent, TxnGuard } from './send.ts';
 import { backfill, getEvent, getMissingEvents } from './serve/history.ts';
 import { makeJoin, makeLeave, sendJoin, sendLeave } from './serve/joins.ts';
 import { getEventAuth, getState, getStateIds } from './serve/state.ts';
+import { inviteStateFor } from './stripped-state.ts';
 import type {
   ClientEvent,
   CreateRoomRequest,
@@ -27,6 +28,7 @@ import type {
   SendJoinAnswer,
   SendRequest,
   StoredEvent,
+  StrippedState,
 } from './types.ts';
 import { visibleEvents } from './visibility.ts';
 
@@ -138,6 +140,11 @@ export class RoomEngine {
 
   clientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
     return toClientEvent(event, extras);
+  }
+
+  /** `invite_state` of an invited user; undefined for somebody who is not invited. */
+  inviteState(userId: string, roomId: string): Promise<StrippedState[] | undefined> {
+    return inviteStateFor(this.#ctx, userId, roomId);
   }
 
   /** Asks partners for events before those that we hold; gives how many came. */

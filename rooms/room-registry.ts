@@ -4,7 +4,6 @@ import type { EventLookup } from './event-lookup.ts';
 import { Lru } from './lru.ts';
 import { KeyedQueues } from './queue.ts';
 import { Room } from './room.ts';
-import { StateSet } from './state/state-set.ts';
 import type { StateSets } from './state/state-sets.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredEvent } from './types.ts';
@@ -120,9 +119,4 @@ function* stateEvents(
     const event = events.get(id);
     if (event !== undefined) yield [key, event];
   }
-}
-
-/** A room of which nothing is on disk yet. */
-export function emptyStateSet(group: number): StateSet {
-  return StateSet.full(group, new Map());
 }

@@ -1,4 +1,6 @@
+import type { Pdu } from '../protocol/event.ts';
 import { isObject, type JsonValue } from '../protocol/json.ts';
+import type { RoomContext } from './context.ts';
 import type { StrippedState } from './types.ts';
 
 /**
@@ -30,4 +32,27 @@ export function stripState(events: readonly JsonValue[], inviter: string): Strip
     if (wanted) stripped.push({ type, state_key: stateKey, sender, content });
   }
   return stripped;
+}
+
+/**
+ * What an invited user is shown of the room (`invite_state` of `/sync`), the invitation itself last; undefined
+ * for somebody who is not invited. For rooms of partners it is what came with the invitation.
+ */
+export async function inviteStateFor(
+  ctx: RoomContext,
+  userId: string,
+  roomId: string,
+): Promise<StrippedState[] | undefined> {
+  const pending = await ctx.store.invite(roomId, userId);
+  if (pending !== undefined) return [...pending.strippedState, toStripped(pending.event)];
+  const room = await ctx.rooms.get(roomId);
+  const invite = room?.get('m.room.member', userId);
+  if (room === undefined || invite === undefined || room.membership(userId) !== 'invite') return undefined;
+  const state = strippedTypes.map((type) => room.get(type, ''));
+  state.push(room.get('m.room.member', invite.pdu.sender), invite);
+  return state.flatMap((event) => (event === undefined ? [] : [toStripped(event.pdu)]));
+}
+
+function toStripped(pdu: Pdu): StrippedState {
+  return { type: pdu.type, state_key: pdu.state_key ?? '', sender: pdu.sender, content: pdu.content };
 }

@@ -124,7 +124,7 @@ function checkSigned(
 }
 
 /** State that tells the invited server and user what the room is: whole events, the create event among them. */
-export function inviteRoomState(room: Room, inviter: string): JsonValue[] {
+function inviteRoomState(room: Room, inviter: string): JsonValue[] {
   const state: JsonValue[] = [];
   for (const type of strippedTypes) {
     const event = room.get(type, '');

@@ -8,7 +8,7 @@ import type { Room } from '../room.ts';
 const maxConditions = 50;
 
 /** Is the room's join rule one that lets members of other rooms in? */
-export function isRestricted(room: Room): boolean {
+function isRestricted(room: Room): boolean {
   const rule = room.content('m.room.join_rules')['join_rule'];
   return rule === 'restricted' || rule === 'knock_restricted';
 }

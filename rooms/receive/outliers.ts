@@ -51,7 +51,7 @@ export function inOrder(
   return sorted;
 }
 
-export const byAuth = (event: RoomEvent): readonly string[] => event.pdu.auth_events;
+const byAuth = (event: RoomEvent): readonly string[] => event.pdu.auth_events;
 export const byPrev = (event: RoomEvent): readonly string[] => event.pdu.prev_events;
 
 /**

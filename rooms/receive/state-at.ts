@@ -62,7 +62,7 @@ async function fetchEvents(
 }
 
 /** The map of a state given by its event ids; undefined if it is not the state of this room. */
-export async function stateMapOf(
+async function stateMapOf(
   ctx: RoomContext,
   room: Room,
   ids: readonly string[],

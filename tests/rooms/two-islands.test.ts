@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Archipelago, type Island, refused, version } from './support.ts';
+import { Archipelago, type Island, refused, version, wire } from './support.ts';
 
 describe('two islands in one room', () => {
   for (const roomVersion of ['10', '11', '12']) {
@@ -53,6 +53,40 @@ describe('two islands in one room', () => {
         await bolt.restart();
         await bolt.say(bo, roomId, 'after a restart');
         await agree();
+      });
+
+      it('shows the invited on both sides what the room is', async () => {
+        const mia = await acme.user('mia');
+        await acme.engine.invite(li, roomId, mia);
+        for (const [island, userId] of [
+          [acme, mia],
+          [bolt, bo],
+        ] as const) {
+          const state = await island.engine.inviteState(userId, roomId);
+          assert.equal(state?.find((event) => event.type === 'm.room.name')?.content['name'], 'Desk');
+          assert.equal(state?.at(-1)?.state_key, userId);
+          assert.deepEqual(
+            state?.filter((event) => event.type === 'm.room.member').map((event) => event.state_key),
+            [li, userId],
+          );
+        }
+        assert.equal(await acme.engine.inviteState(li, roomId), undefined);
+      });
+
+      it('loses nothing that is sent while the answer to a join is on its way', async () => {
+        let delivery: Promise<boolean> | undefined;
+        bolt.overrides.sendJoin = async (_server, id, eventId, pdu) => {
+          const answer = wire(await acme.engine.sendJoin('bolt.test', id, eventId, wire(pdu)));
+          await acme.say(li, roomId, 'welcome');
+          delivery = acme.flush();
+          // Time for the delivery to reach the receiving side before the join is stored there.
+          await new Promise((resolve) => setImmediate(resolve));
+          await acme.db.writer.idle();
+          return answer;
+        };
+        await bolt.engine.join(bo, roomId);
+        await delivery;
+        assert.equal((await bolt.timeline(roomId)).at(-1), 'welcome');
       });
 
       it('leaves, and is invited and joins again', async () => {
