@@ -139,6 +139,7 @@ export class RoomChange {
     const { room } = this;
     this.#roomChanged = true;
     if (current.group === previous.group) return;
+    const { states } = this.#ctx.db;
     room.current = current;
     const causeKey =
       cause?.pdu.state_key === undefined ? undefined : stateKeyOf(cause.pdu.type, cause.pdu.state_key);

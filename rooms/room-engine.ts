@@ -95,6 +95,11 @@ export class RoomEngine {
 
   // What people read.
 
+  /** The room's current state if it is in memory already. */
+  peek(roomId: string): RoomView | undefined {
+    return this.#ctx.rooms.peek(roomId);
+  }
+
   /** The room's current state in memory; undefined for a room that we do not hold. */
   async view(roomId: string): Promise<RoomView | undefined> {
     return this.#ctx.rooms.get(roomId);

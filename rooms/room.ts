@@ -6,8 +6,7 @@ import { PowerLevels } from '../protocol/power-levels.ts';
 import type { RoomVersion } from '../protocol/room-versions.ts';
 import { isAllowedByAcl } from '../protocol/server-acl.ts';
 import { Lru } from './lru.ts';
-import type { StateSet } from './state/state-set.ts';
-import type { NewStateSet } from './store.ts';
+import type { NewStateSet, StateSet } from './state/state-set.ts';
 import type { Membership, RoomView, StoredEvent } from './types.ts';
 
 /** A member event's user, or undefined for other state. */
@@ -146,6 +145,10 @@ export class Room implements RoomView {
 
   powerLevelOf(userId: string): number {
     return this.powerLevels.userLevel(userId);
+  }
+
+  notificationLevel(key: string): number {
+    return this.powerLevels.notificationLevel(key);
   }
 
   powerLevelFor(type: string, isState: boolean): number {

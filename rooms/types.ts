@@ -99,6 +99,8 @@ export interface RoomView {
   /** Infinity for creators in room version 12. */
   powerLevelOf(userId: string): number;
   powerLevelFor(type: string, isState: boolean): number;
+  /** The level that `notifications.{key}` takes. */
+  notificationLevel(key: string): number;
   readonly historyVisibility: string;
   /** False if one of ours is not joined: we do not receive this room's events any more. */
   hasLocalMember(): boolean;

@@ -103,6 +103,13 @@ const schema = `
     event_id {text} NOT NULL,
     CONSTRAINT state_group_entries_pkey PRIMARY KEY (group_nid, type, state_key)
   ) {keyed};
+  CREATE TABLE state_changes (
+    room_nid {int} NOT NULL,
+    stream_pos {int} NOT NULL,
+    type {text} NOT NULL,
+    state_key {text} NOT NULL,
+    CONSTRAINT state_changes_pkey PRIMARY KEY (room_nid, stream_pos, type, state_key)
+  ) {keyed};
   CREATE TABLE memberships (
     room_nid {int} NOT NULL,
     user_id {text} NOT NULL,

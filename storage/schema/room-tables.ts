@@ -97,6 +97,13 @@ export const stateGroupEntries = table(
   ['group_nid', 'type', 'state_key'],
 );
 
+/** What changed in the current (resolved) state of a room, and when: for clients that come back. */
+export const stateChanges = table(
+  'state_changes',
+  { room_nid: int, stream_pos: int, type: text, state_key: text },
+  ['room_nid', 'stream_pos', 'type', 'state_key'],
+);
+
 /** Current (resolved) membership of every user, local and remote. */
 export const memberships = table(
   'memberships',

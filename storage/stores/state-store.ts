@@ -1,7 +1,7 @@
 import { type StateKey, splitStateKey, stateKeyOf } from '../../protocol/event.ts';
 import type { Reader } from '../connection.ts';
 import type { StateGroupRow } from '../schema/room-tables.ts';
-import type { WriteOp } from '../write-set.ts';
+import type { Position, WriteOp } from '../write-set.ts';
 
 /** A chain of changes gets a full copy after so many, so that reads stay short. */
 export const maxChainLength = 100;
@@ -61,6 +61,24 @@ export class StateStore {
           prevGroup: row.prev_group,
           chainLength: row.chain_length,
         };
+  }
+
+  /** Keys of the room's current state that changed after a position. Index: the primary key. */
+  async changedKeys(roomNid: number, after: number, upTo: number): Promise<StateKey[]> {
+    const rows = await this.#reader.query<{ type: string; state_key: string }>(
+      'SELECT DISTINCT type, state_key FROM state_changes WHERE room_nid = ? AND stream_pos > ? AND stream_pos <= ?',
+      [roomNid, after, upTo],
+    );
+    return rows.map((row) => stateKeyOf(row.type, row.state_key));
+  }
+
+  /** Notes that the room's current state has changed at these keys. */
+  changed(roomNid: number, keys: Iterable<StateKey>, position: Position): WriteOp[] {
+    const rows = [...keys].map((key) => {
+      const { type, stateKey } = splitStateKey(key);
+      return { room_nid: roomNid, stream_pos: position, type, state_key: stateKey };
+    });
+    return rows.length === 0 ? [] : [{ kind: 'insert', table: 'state_changes', rows }];
   }
 
   /** `entries`: all of the state, or with a `prevGroup` what differs from it (a change cannot take away). */

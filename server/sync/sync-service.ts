@@ -1,0 +1,155 @@
+import type { JsonObject } from '../../protocol/json.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
+import type { Database } from '../../storage/database.ts';
+import type { PublishedNote } from '../../storage/streams.ts';
+import { acceptsEvent, selectFields } from '../event-filter.ts';
+import { pushRulesOf } from '../push-rules.ts';
+import { ChangeIndex } from './change-index.ts';
+import { RoomSync } from './room-sync.ts';
+import { RoomTimelines } from './room-timelines.ts';
+import type { RoomSections, SyncRequest, SyncScope } from './sync-request.ts';
+import { formatSyncToken, type SyncToken } from './token.ts';
+import type { TypingTracker } from './typing.ts';
+import { UnreadCounter } from './unread.ts';
+import { Waiters } from './waiters.ts';
+
+export interface SyncDeps {
+  readonly serverName: string;
+  readonly db: Database;
+  readonly engine: RoomEngine;
+  readonly typing: TypingTracker;
+  readonly clock: Clock;
+  /** Tells this process from earlier ones: the serials of typing are its own. */
+  readonly boot: string;
+}
+
+/** `/sync`: what has changed for a user since a token, or nothing for a while and then what has. */
+export class SyncService {
+  readonly #deps: SyncDeps;
+  readonly #waiters = new Waiters();
+  readonly #accountData: ChangeIndex;
+  readonly #rooms: RoomSync;
+  readonly #unsubscribe: () => void;
+  #closing = false;
+
+  constructor(deps: SyncDeps) {
+    const { db, engine } = deps;
+    this.#deps = deps;
+    this.#accountData = new ChangeIndex(db.streams.position);
+    const timelines = new RoomTimelines(db);
+    this.#rooms = new RoomSync({ ...deps, timelines, unread: new UnreadCounter({ db, engine, timelines }) });
+    this.#unsubscribe = db.streams.subscribe((batch) => this.#heard(batch));
+  }
+
+  /** How many `/sync` calls wait now. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  async sync(request: SyncRequest): Promise<JsonObject> {
+    const { clock } = this.#deps;
+    const waiter = this.#waiters.register(request.userId);
+    try {
+      const deadline = clock.now() + request.timeout;
+      for (;;) {
+        waiter.rearm();
+        const upTo = this.#now();
+        // A token from the future is one of a database that was since restored: the client starts anew.
+        const isKnown = request.since === undefined || request.since.position <= upTo.position;
+        const since = isKnown ? request.since : undefined;
+        const { body, isEmpty } = await this.#compose({ ...request, since, upTo });
+        const isDue = since === undefined || request.fullState || !isEmpty || this.#closing;
+        const left = deadline - clock.now();
+        if (isDue || left <= 0 || request.signal.aborted) return body;
+        await this.#sleep(waiter.woken(), left, request.signal);
+      }
+    } finally {
+      waiter.release();
+    }
+  }
+
+  /** Lets every waiting call answer at once. */
+  stop(): void {
+    this.#closing = true;
+    this.#unsubscribe();
+    this.#waiters.wakeAll();
+  }
+
+  #now(): SyncToken {
+    const { db, typing, boot } = this.#deps;
+    return { position: db.streams.position, typing: typing.serial, boot };
+  }
+
+  async #sleep(woken: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+    let stop = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.setTimer(ms, resolve);
+      const gone = (): void => resolve();
+      signal.addEventListener('abort', gone, { once: true });
+      stop = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', gone);
+      };
+    });
+    await Promise.race([woken, ended]);
+    stop();
+  }
+
+  async #compose(scope: SyncScope): Promise<{ body: JsonObject; isEmpty: boolean }> {
+    const rooms = await this.#rooms.compose(scope);
+    const accountData = await this.#globalAccountData(scope);
+    const isEmpty = accountData.length === 0 && isEmptySections(rooms);
+    const body: JsonObject = { next_batch: formatSyncToken(scope.upTo) };
+    if (accountData.length > 0) body['account_data'] = { events: accountData };
+    const sections: JsonObject = {};
+    for (const section of ['join', 'invite', 'leave'] as const) {
+      if (Object.keys(rooms[section]).length > 0) sections[section] = rooms[section];
+    }
+    if (Object.keys(sections).length > 0) body['rooms'] = sections;
+    return { body, isEmpty };
+  }
+
+  async #globalAccountData(scope: SyncScope): Promise<JsonObject[]> {
+    const { userId, filter, since, upTo } = scope;
+    const events: JsonObject[] = [];
+    if (since === undefined) {
+      // Clients read their push rules from here. The rules are plain JSON, declared read-only.
+      const global = pushRulesOf(userId) as unknown as JsonObject;
+      events.push({ type: 'm.push_rules', content: { global } });
+    }
+    if (since === undefined || this.#accountData.mayHaveChanged(userId, since.position)) {
+      const records = await this.#deps.db.accountData.changes(userId, since?.position ?? -1, upTo.position);
+      for (const { roomId, type, content } of records) {
+        if (roomId === '') events.push({ type, content: JSON.parse(content) as JsonObject });
+      }
+    }
+    return events
+      .filter(({ type, content }) =>
+        acceptsEvent(filter.account_data, { type: String(type), content: content as JsonObject }),
+      )
+      .map((event) => selectFields(event, filter.event_fields));
+  }
+
+  #heard(batch: readonly PublishedNote[]): void {
+    const users = new Set<string>();
+    for (const note of batch) {
+      if (note.stream === 'account_data') {
+        this.#accountData.changed(note.key, note.position);
+        this.#rooms.accountDataChanged(note.key, note.position);
+        users.add(note.key);
+      } else if (note.stream === 'memberships') {
+        this.#rooms.membershipChanged(note.key);
+        users.add(note.key);
+      } else if (note.stream === 'events' || note.stream === 'receipts' || note.stream === 'typing') {
+        this.#rooms.roomChanged(note);
+        this.#rooms.addLocalMembers(note.key, this.#waiters.users(), users);
+      }
+    }
+    for (const userId of users) this.#waiters.wake(userId);
+  }
+}
+
+function isEmptySections(rooms: RoomSections): boolean {
+  return [rooms.join, rooms.invite, rooms.leave].every((section) => Object.keys(section).length === 0);
+}

@@ -1,0 +1,106 @@
+import { evaluatePushRules } from '../../protocol/push-rules/evaluate.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
+import type { RoomView } from '../../rooms/types.ts';
+import type { Database } from '../../storage/database.ts';
+import type { EventRecord } from '../../storage/stores/event-record.ts';
+import { pushRulesOf } from '../push-rules.ts';
+import type { RoomTimelines } from './room-timelines.ts';
+
+export interface UnreadCounts {
+  readonly notifications: number;
+  readonly highlights: number;
+}
+
+interface Counted extends UnreadCounts {
+  /** The user has read up to here. */
+  readonly readUpTo: number;
+  /** Counted up to here. */
+  readonly upTo: number;
+}
+
+/** More unread events than this are not looked at: nobody tells 1,000 from 1,001. */
+const maxCounted = 1_000;
+const maxKept = 50_000;
+
+/**
+ * Unread counts by the push rules: events after the user's receipt (or the last event of their own) that notify.
+ * Counts are kept and carried on from event to event; nothing is written, a restart counts anew.
+ */
+export class UnreadCounter {
+  readonly #db: Database;
+  readonly #engine: RoomEngine;
+  readonly #timelines: RoomTimelines;
+  readonly #counts = new Map<string, Counted>();
+  readonly #receipts = new Map<string, number>();
+
+  constructor(deps: { db: Database; engine: RoomEngine; timelines: RoomTimelines }) {
+    this.#db = deps.db;
+    this.#engine = deps.engine;
+    this.#timelines = deps.timelines;
+  }
+
+  /** A receipt of one of ours has moved: how far they have read is looked up again. */
+  receiptMoved(roomId: string): void {
+    const prefix = `${roomId}\n`;
+    for (const key of this.#receipts.keys()) if (key.startsWith(prefix)) this.#receipts.delete(key);
+  }
+
+  async count(userId: string, view: RoomView, upTo: number): Promise<UnreadCounts> {
+    const key = `${view.roomId}\n${userId}`;
+    const readUpTo = await this.#readUpTo(key, userId, view);
+    const known = this.#counts.get(key);
+    const carriesOn = known !== undefined && known.readUpTo >= readUpTo && known.upTo <= upTo;
+    let counted: Counted = carriesOn ? known : { notifications: 0, highlights: 0, readUpTo, upTo: readUpTo };
+    if (counted.upTo < upTo) {
+      const { entries } = await this.#timelines.slice(view.roomNid, counted.upTo, upTo, maxCounted);
+      const events = await this.#engine.events(entries.map(({ eventId }) => eventId));
+      for (const { eventId, position } of entries) {
+        const event = events.get(eventId);
+        if (event === undefined) continue;
+        if (event.pdu.sender === userId) {
+          counted = { notifications: 0, highlights: 0, readUpTo: position, upTo: position };
+          continue;
+        }
+        const outcome = this.#evaluate(userId, view, event);
+        counted = {
+          ...counted,
+          notifications: counted.notifications + (outcome.notify ? 1 : 0),
+          highlights: counted.highlights + (outcome.notify && outcome.highlight ? 1 : 0),
+        };
+      }
+      counted = { ...counted, upTo };
+    }
+    if (this.#counts.size >= maxKept) this.#counts.clear();
+    this.#counts.set(key, counted);
+    return counted;
+  }
+
+  /** The position up to which the user's receipts reach, or at which they came into the room. */
+  async #readUpTo(key: string, userId: string, view: RoomView): Promise<number> {
+    const kept = this.#receipts.get(key);
+    if (kept !== undefined) return kept;
+    const receipts = await this.#db.receipts.ofUser(view.roomNid, userId);
+    const read = receipts
+      .filter(
+        ({ receiptType, threadId }) =>
+          (receiptType === 'm.read' || receiptType === 'm.read.private') &&
+          (threadId === '' || threadId === 'main'),
+      )
+      .map(({ eventPos }) => eventPos);
+    const joined = await this.#db.memberships.get(view.roomNid, userId);
+    const position = Math.max(0, joined?.streamPos ?? 0, ...read);
+    if (this.#receipts.size >= maxKept) this.#receipts.clear();
+    this.#receipts.set(key, position);
+    return position;
+  }
+
+  #evaluate(userId: string, view: RoomView, event: EventRecord): ReturnType<typeof evaluatePushRules> {
+    const name = view.members.get(userId)?.pdu.content['displayname'];
+    return evaluatePushRules(pushRulesOf(userId), event.pdu, {
+      userId,
+      displayName: typeof name === 'string' ? name : undefined,
+      memberCount: view.joinedCount,
+      mayNotify: (sender, key) => view.powerLevelOf(sender) >= view.notificationLevel(key),
+    });
+  }
+}
