@@ -2,12 +2,20 @@ import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import { redact } from '../protocol/redaction.ts';
 import type { RoomVersion } from '../protocol/room-versions.ts';
-import type { RoomChange } from './change.ts';
+import type { WriteOp } from '../storage/write-set.ts';
 import type { RoomContext } from './context.ts';
 import type { Room } from './room.ts';
 import { powerLevelsAt } from './state/power-at.ts';
 import type { StateSet } from './state/state-set.ts';
 import type { StoredEvent } from './types.ts';
+
+/** The change that a redaction is part of. */
+interface Redacting {
+  readonly room: Room;
+  readonly context: RoomContext;
+  readonly ops: WriteOp[];
+  replace(event: StoredEvent): void;
+}
 
 /** The event that a redaction names: in its content from room version 11, at its top level before. */
 function redactedEventId(event: RoomEvent, version: RoomVersion): string | undefined {
@@ -37,7 +45,7 @@ export async function mayRedact(
  * Applies a redaction to its target where both are here and it may. True if it must be held back: the
  * target is not here yet, or the redaction may not be applied; clients are not shown it then.
  */
-export async function holdsBack(change: RoomChange, stored: StoredEvent, before: StateSet): Promise<boolean> {
+export async function holdsBack(change: Redacting, stored: StoredEvent, before: StateSet): Promise<boolean> {
   const { room, context: ctx } = change;
   const targetId = redactedEventId(stored, room.version);
   if (targetId === undefined) return stored.pdu.type === 'm.room.redaction';

@@ -8,7 +8,7 @@ import { maxChainLength } from '../storage/stores/state-store.ts';
 import type { Position, WriteOp } from '../storage/write-set.ts';
 import { Lru } from './lru.ts';
 import type { Room } from './room.ts';
-import type { StateSet } from './state/state-set.ts';
+import type { NewStateSet } from './state/state-set.ts';
 import type { ClientTxn, StrippedState } from './types.ts';
 
 /** An invitation of one of ours to a room that we are not in. */
@@ -17,13 +17,6 @@ export interface PendingInvite {
   readonly strippedState: readonly StrippedState[];
   /** The server that brought it. */
   readonly origin: string;
-}
-
-/** A state group that is written with the next write set: all of it, or what it changes of another. */
-export interface NewStateSet {
-  readonly set: StateSet;
-  readonly base: number | null;
-  readonly entries: ReadonlyMap<StateKey, string>;
 }
 
 /** What the engine reads and writes beside events, in its own words. */

@@ -1,9 +1,9 @@
 import { serverNameOf } from '../../protocol/identifiers.ts';
-import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomContext } from '../context.ts';
 import { forbidden, notFound, RoomError } from '../errors.ts';
 import { addLocal, inRoom } from '../send.ts';
 import type { JoinOptions } from '../types.ts';
+import { joinContent } from './join-content.ts';
 import { joinRemotely } from './remote-join.ts';
 import { authoriserFor } from './restricted.ts';
 
@@ -69,17 +69,6 @@ async function joinLocally(
     );
   });
   return true;
-}
-
-/** Content of our user's join, with their profile. */
-export async function joinContent(
-  ctx: RoomContext,
-  userId: string,
-  options: JoinOptions,
-): Promise<JsonObject> {
-  const content: JsonObject = { ...(await ctx.store.profile(userId)), membership: 'join' };
-  if (options.reason !== undefined) content['reason'] = options.reason;
-  return content;
 }
 
 function othersOf(ctx: RoomContext, servers: Iterable<string>): string[] {

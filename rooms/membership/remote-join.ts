@@ -11,7 +11,7 @@ import { judge } from '../receive/admit.ts';
 import { addOutliers, checkedEvents } from '../receive/outliers.ts';
 import { checkWire } from '../receive/wire.ts';
 import type { JoinOptions } from '../types.ts';
-import { joinContent } from './join.ts';
+import { joinContent } from './join-content.ts';
 import { remoteRefusal } from './remote-refusal.ts';
 import { eventFromTemplate } from './template.ts';
 

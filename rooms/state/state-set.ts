@@ -80,3 +80,10 @@ export function stateDifference(
   for (const key of before.keys()) if (!after.has(key)) removed.push(key);
   return { changed, removed };
 }
+
+/** A state group that is written with the next write set: all of it, or what it changes of another. */
+export interface NewStateSet {
+  readonly set: StateSet;
+  readonly base: number | null;
+  readonly entries: ReadonlyMap<StateKey, string>;
+}

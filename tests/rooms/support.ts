@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Pdu, RoomEvent, UnsignedPdu } from '../../protocol/event.ts';
-import type { JsonObject, JsonValue } from '../../protocol/json.ts';
+import type { JsonObject } from '../../protocol/json.ts';
 import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
 import { generateSigningKey, type SigningKey, signEvent } from '../../protocol/signing.ts';
@@ -18,7 +18,7 @@ import { type Database, openDatabase } from '../../storage/database.ts';
 export const random: Random = { bytes: (length) => randomBytes(length) };
 
 /** A clock that stands still until a test moves it; each reading is one millisecond later. */
-export class TestClock implements Clock {
+class TestClock implements Clock {
   #now = 1_790_000_000_000;
 
   now(): number {
@@ -35,10 +35,6 @@ export class TestClock implements Clock {
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   }
-}
-
-export function eventName(seed: string): string {
-  return `$${createHash('sha256').update(seed).digest('base64url')}`;
 }
 
 /** Islands in one process, wired to one another's engines; what the outboxes hold moves when told to. */
@@ -411,5 +407,3 @@ export async function refused(
   assert.deepEqual([caught.status, caught.errcode], [status, errcode], caught.message);
   return caught;
 }
-
-export type Json = JsonValue;
