@@ -27,8 +27,8 @@ export type CardReading =
 const cardBegin = '-----BEGIN ARCHIPELAGO PARTNER CARD-----';
 const cardEnd = '-----END ARCHIPELAGO PARTNER CARD-----';
 
-export type { Card, Dial } from './card-body.ts';
-export { fingerprint, readFingerprint } from './fingerprint.ts';
+export type { Card } from './card-body.ts';
+export { fingerprint } from './fingerprint.ts';
 
 const defaultLifetimeMs = 30 * 24 * 3600 * 1000;
 

@@ -22,7 +22,7 @@ export interface LanePlace {
 }
 
 /** How one lane stands, as told to the partner. */
-export interface LaneStanding {
+interface LaneStanding {
   /** What was received last from the partner and is on disk; undefined: never anything. */
   readonly received?: LanePlace | undefined;
   /** What will be sent next to the partner. */
@@ -80,7 +80,7 @@ export function readPlace(json: JsonValue | undefined): LanePlace | undefined {
   return { epoch, sequence };
 }
 
-export function isEpoch(text: string): boolean {
+function isEpoch(text: string): boolean {
   return /^[A-Za-z0-9_-]{8,64}$/.test(text);
 }
 

@@ -49,6 +49,7 @@ export async function fetchRemoteMedia(
       stream: withRemoteErrors(origin, file.stream),
     };
   } catch (cause) {
+    response.cancel();
     throw asRemoteError(origin, cause);
   }
 }

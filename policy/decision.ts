@@ -13,7 +13,7 @@ export type ViolationCode =
   | 'receipts_not_shared'
   | 'directory_not_shared';
 
-export interface Violation {
+interface Violation {
   readonly code: ViolationCode;
   /** One sentence for a person. */
   readonly message: string;

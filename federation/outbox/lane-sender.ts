@@ -21,7 +21,7 @@ export interface TransactionAnswer {
 }
 
 /** How a lane reaches its partner. All reject when there is no link, or it breaks. */
-export interface LaneWire {
+interface LaneWire {
   /** Must hand the request to the link before its first await: requests leave in the order of the calls. */
   send(txnId: string, header: LaneHeader, body: Buffer): Promise<TransactionAnswer>;
   /** Asks the partner how a lane stands there at this moment. */

@@ -14,7 +14,7 @@ import { type SigningKey, signingKeyFromSeed } from '../../../protocol/signing.t
 import { RoomEngine } from '../../../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../../../storage/database.ts';
 
-export const clock: Clock = {
+const clock: Clock = {
   now: () => Date.now(),
   setTimer(ms, run) {
     const timer = setTimeout(run, ms);
