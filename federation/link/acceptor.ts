@@ -6,6 +6,7 @@ import type { Clock } from '../../protocol/runtime.ts';
 import { WebSocketChannel } from './channel.ts';
 import { socketLimits } from './dial.ts';
 import type { LinkLimits } from './limits.ts';
+import { serveWithoutUpgrade } from './other-upgrades.ts';
 import { endSlowHeaders } from './slow-headers.ts';
 import type { LinkPartner } from './types.ts';
 import type { UpgradeFilter } from './upgrade-filter.ts';
@@ -57,7 +58,9 @@ export class Acceptor {
     server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
       if (isLinkPath(request)) this.#upgrade(request, socket, head, addressOf(request));
-      else if (server.listenerCount('upgrade') <= 2) abort(socket, 404);
+      else if (!isForWebSocket(request) && !('encrypted' in socket)) {
+        serveWithoutUpgrade(server, request, socket, head);
+      } else if (server.listenerCount('upgrade') <= 2) abort(socket, 404);
     });
   }
 
@@ -89,6 +92,10 @@ export class Acceptor {
       this.#deps.onChannel(channel, verdict.partner, verdict.offers, release);
     });
   }
+}
+
+function isForWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function isLinkPath(request: IncomingMessage): boolean {

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../protocol/runtime.ts';
 import type { WebSocketChannel } from './channel.ts';
 import type { LinkLimits } from './limits.ts';
 import type { CipherState } from './noise/cipher-state.ts';
+import { NoiseError } from './noise/keys.ts';
 import type { OutgoingBody } from './outgoing-body.ts';
 import { linkPriorities } from './types.ts';
 
@@ -15,7 +16,7 @@ export class FrameSender {
   readonly #cipher: CipherState;
   readonly #clock: Clock;
   readonly #limits: LinkLimits;
-  readonly #onStalled: (why: string) => void;
+  readonly #onStuck: (why: string) => void;
   readonly #bodies = new Map<number, OutgoingBody>();
   readonly #queues: OutgoingBody[][] = linkPriorities.map(() => []);
   #control: Buffer[][] = [];
@@ -36,14 +37,15 @@ export class FrameSender {
     limits: LinkLimits;
     /** Credit of the connection that the peer announced, in bytes. */
     credit: number;
-    onStalled(why: string): void;
+    /** Nothing more can be sent: the peer does not read, or the session is used up. */
+    onStuck(why: string): void;
   }) {
     this.#channel = deps.channel;
     this.#cipher = deps.cipher;
     this.#clock = deps.clock;
     this.#limits = deps.limits;
     this.#credit = deps.credit;
-    this.#onStalled = deps.onStalled;
+    this.#onStuck = deps.onStuck;
     this.#lastSent = deps.clock.now();
     this.#lastTaken = this.#lastSent;
   }
@@ -57,7 +59,7 @@ export class FrameSender {
   control(parts: Buffer[]): void {
     if (this.#isStopped) return;
     if (this.#control.length >= this.#limits.controlFrames) {
-      this.#onStalled('too many control frames wait');
+      this.#onStuck('too many control frames wait');
       return;
     }
     this.#control.push(parts);
@@ -143,7 +145,15 @@ export class FrameSender {
       this.#lastTaken = this.#lastSent;
       this.#watch(this.#limits.stalledMs);
     }
-    this.#channel.send(this.#cipher.seal(parts), this.#taken);
+    let record: Buffer;
+    try {
+      record = this.#cipher.seal(parts);
+    } catch (error) {
+      if (!(error instanceof NoiseError)) throw error;
+      this.#onStuck('the session has used its records up');
+      return;
+    }
+    this.#channel.send(record, this.#taken);
   }
 
   #watch(ms: number): void {
@@ -151,7 +161,7 @@ export class FrameSender {
       this.#stallTimer = undefined;
       if (this.#isStopped || this.#channel.bufferedBytes === 0) return;
       const quiet = this.#clock.now() - this.#lastTaken;
-      if (quiet >= this.#limits.stalledMs) this.#onStalled('it does not read');
+      if (quiet >= this.#limits.stalledMs) this.#onStuck('it does not read');
       else this.#watch(this.#limits.stalledMs - quiet);
     });
   }

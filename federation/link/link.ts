@@ -25,8 +25,8 @@ import { Requester } from './requester.ts';
 import { Responder } from './responder.ts';
 import type { LinkHandler, LinkRequest, LinkResponse } from './types.ts';
 
-/** What may arrive between the partner's hello and our being ready for requests. */
-const maxHeldMessages = 1024;
+/** What may arrive, beyond the credit for bodies, between the partner's hello and our being ready for requests. */
+const maxHeldExtra = 1024 * 1024;
 const maxPingBytes = 64;
 const starvationCheckMs = 5_000;
 
@@ -63,6 +63,7 @@ export class Link {
   #hello: { promise: Promise<JsonObject>; resolve(hello: JsonObject): void; reject(error: Error): void };
   #state: 'greeting' | 'held' | 'open' | 'ended' = 'greeting';
   #held: Buffer[] = [];
+  #heldBytes = 0;
   #isLeaving = false;
   #isClosingWhenQuiet = false;
   #hasPeerLeft = false;
@@ -87,7 +88,7 @@ export class Link {
       clock,
       limits,
       credit: this.peer.limits.connectionWindow,
-      onStalled: (why) => this.terminate(why),
+      onStuck: (why) => this.terminate(why),
     });
     const port: LinkPort = {
       serverName: this.peer.serverName,
@@ -194,7 +195,10 @@ export class Link {
     if (this.#state === 'ended') return;
     this.#liveness.received();
     if (this.#state === 'held') {
-      if (this.#held.length >= maxHeldMessages) this.terminate('too much arrived before the hello was taken');
+      // An empty message costs memory too.
+      this.#heldBytes += sealed.length + 64;
+      if (this.#heldBytes > this.#limits.connectionWindow + maxHeldExtra)
+        this.terminate('too much arrived before the hello was taken');
       else this.#held.push(sealed);
       return;
     }

@@ -106,6 +106,27 @@ describe('link: abuse', () => {
     assert.equal(status, '404');
   });
 
+  it('serves a client that offers HTTP/2 on a plain connection as if it had not', async () => {
+    island.server.removeAllListeners('request');
+    island.server.on('request', async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      response.end(`${request.method} ${request.url} ${Buffer.concat(chunks)} ${request.headers.upgrade}`);
+    });
+    const answers: string[] = [];
+    const socket = connect(island.port, '127.0.0.1');
+    socket.on('data', (chunk) => answers.push(chunk.toString()));
+    const ask = (body: string): boolean =>
+      socket.write(
+        `POST /login HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\nContent-Length: 5\r\n\r\n${body}`,
+      );
+    ask('one..');
+    await until(() => answers.join('').includes('POST /login one.. undefined'));
+    ask('two..');
+    await until(() => answers.join('').includes('POST /login two.. undefined'));
+    socket.destroy();
+  });
+
   /** An endless answer to a peer that gives all credit and does not read; gives how much was made of it. */
   async function stuffUp(): Promise<number> {
     let produced = 0;

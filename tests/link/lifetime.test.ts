@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { LinkUnavailable } from '../../federation/link/link-manager.ts';
+import { strictCipher } from '../../federation/link/noise/cipher-state.ts';
 import { frameTypes, RawPeer } from './raw-peer.ts';
 import { linkedIslands, quiet, TestIsland, twoIslands, until } from './support.ts';
 
@@ -214,6 +215,31 @@ describe('link: its life', () => {
       clock.advance(5_000);
       await stopped;
       await open;
+    } finally {
+      await close();
+    }
+  });
+
+  it('is replaced when its session has used its records up', async () => {
+    const internals = { handshake: { cipher: { ...strictCipher, maxRecords: 20 } } };
+    const { acme, bolt, clock, close } = await twoIslands({ acme: { internals }, bolt: { internals } });
+    try {
+      bolt.manager.start();
+      acme.manager.start();
+      let served = 0;
+      for (let time = 0; served < 50; time += 1) {
+        assert.ok(time < 200, 'it goes on');
+        const asked = acme.manager.request('bolt.test', get).then(
+          () => true,
+          () => false,
+        );
+        while (!acme.isUp('bolt.test')) {
+          clock.advance(100);
+          await quiet(8);
+        }
+        if (await asked) served += 1;
+      }
+      assert.ok(bolt.hellos.length > 2, 'more than one session was needed');
     } finally {
       await close();
     }

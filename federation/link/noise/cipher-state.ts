@@ -4,16 +4,13 @@ import { NoiseError } from './keys.ts';
 /** Bytes that sealing adds. */
 export const tagLength = 16;
 
-/** A session lives at most so many records each way (island-link §1). */
-const maxRecords = 2 ** 32;
-
 const cipher = 'aes-256-gcm';
 const options = { authTagLength: tagLength };
 
 /** How a sealed message is opened; throws when it was altered. A parameter so that a test can weaken it. */
 export type OpenSealed = (key: KeyObject, nonce: Buffer, ad: Buffer, sealed: Buffer) => Buffer;
 
-export const openAesGcm: OpenSealed = (key, nonce, ad, sealed) => {
+const openAesGcm: OpenSealed = (key, nonce, ad, sealed) => {
   const end = sealed.length - tagLength;
   if (end < 0) throw new NoiseError('short');
   const decipher = createDecipheriv(cipher, key, nonce, options);
@@ -32,9 +29,11 @@ export interface CipherOptions {
   readonly open: OpenSealed;
   /** How far the nonce moves with each message: 1. */
   readonly step: 0 | 1;
+  /** A session lives at most so many records each way (island-link §1). */
+  readonly maxRecords: number;
 }
 
-export const strictCipher: CipherOptions = { open: openAesGcm, step: 1 };
+export const strictCipher: CipherOptions = { open: openAesGcm, step: 1, maxRecords: 2 ** 32 };
 
 const noData = Buffer.alloc(0);
 
@@ -49,11 +48,6 @@ export class CipherState {
   constructor(key: Uint8Array, options: CipherOptions = strictCipher) {
     this.#key = createSecretKey(key);
     this.#options = options;
-  }
-
-  /** Messages sealed or opened so far. */
-  get count(): number {
-    return this.#count;
   }
 
   /** Seals the parts as one message: their bytes in order, then the tag. Throws `NoiseError` (`exhausted`). */
@@ -76,7 +70,7 @@ export class CipherState {
   }
 
   #nextNonce(): Buffer {
-    if (this.#count >= maxRecords) throw new NoiseError('exhausted');
+    if (this.#count >= this.#options.maxRecords) throw new NoiseError('exhausted');
     this.#nonce.writeUInt32BE(this.#count, 8);
     return this.#nonce;
   }
