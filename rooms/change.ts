@@ -150,11 +150,13 @@ export class RoomChange {
       cause.stateGroup === previous.group &&
       cause.stateGroupAfter === current.group
     ) {
+      this.ops.push(...states.changed(room.roomNid, [causeKey], position));
       this.#take(putState(this.#ctx, room, causeKey, cause, position, true));
       return;
     }
     const { changed, removed } = stateDifference(previous.toMap(), current.toMap());
     const events = await this.#ctx.lookup.many(changed.values(), room);
+    this.ops.push(...states.changed(room.roomNid, [...removed, ...changed.keys()], position));
     for (const key of removed) this.#take(removeState(this.#ctx, room, key, position));
     for (const [key, id] of changed) {
       const event = events.get(id);
