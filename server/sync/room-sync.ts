@@ -1,5 +1,5 @@
 import type { StateKey } from '../../protocol/event.ts';
-import { isObject, type JsonObject, parseJson } from '../../protocol/json.ts';
+import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { ClientEvent, RoomView, StoredEvent } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
@@ -8,7 +8,6 @@ import type { PublishedNote } from '../../storage/streams.ts';
 import { acceptsEvent, acceptsRoom, type RoomEventFilter, selectFields } from '../event-filter.ts';
 import { ChangeIndex } from './change-index.ts';
 import { ephemeralEvents } from './ephemeral.ts';
-import { strippedStateOf } from './invite-state.ts';
 import { changedState, fullState, lazyMembers, memberEvents, summaryOf } from './room-state.ts';
 import type { RoomTimelines } from './room-timelines.ts';
 import type { RoomSections, SyncScope } from './sync-request.ts';
@@ -90,7 +89,7 @@ export class RoomSync {
         const joined = await this.#joined(scope, record);
         if (joined !== undefined) sections.join[roomId] = joined;
       } else if (membership === 'invite') {
-        if (isNew) sections.invite[roomId] = await this.#invited(record);
+        if (isNew) sections.invite[roomId] = await this.#invited(scope.userId, roomId);
       } else if (membership === 'leave' || membership === 'ban') {
         const isShown = since === undefined ? filter.room?.include_leave === true : isNew;
         const left = isShown ? await this.#left(scope, record) : undefined;
@@ -263,21 +262,18 @@ export class RoomSync {
       .filter((event) => acceptsEvent(scope.filter.room?.account_data, event));
   }
 
-  async #invited(record: MembershipRecord): Promise<JsonObject> {
-    const view = await this.#deps.engine.view(record.roomId);
-    return { invite_state: { events: view === undefined ? [] : strippedStateOf(view, record.userId) } };
+  async #invited(userId: string, roomId: string): Promise<JsonObject> {
+    return { invite_state: { events: (await this.#deps.engine.inviteState(userId, roomId)) ?? [] } };
   }
 
   /** Invites to rooms that we do not hold: partners sent their stripped state along. */
   async #remoteInvites(scope: SyncScope, sections: RoomSections): Promise<void> {
     const after = scope.since?.position ?? -1;
-    for (const invite of await this.#deps.db.memberships.invitesOf(scope.userId)) {
-      if (invite.streamPos <= after || invite.streamPos > scope.upTo.position) continue;
-      if (!acceptsRoom(scope.filter.room, invite.roomId)) continue;
-      const state = parseJson(invite.strippedStateJson, { numbers: 'any' });
-      const events = Array.isArray(state) ? state.filter(isObject) : [];
-      sections.invite[invite.roomId] = { invite_state: { events } };
-      delete sections.leave[invite.roomId];
+    for (const { roomId, streamPos } of await this.#deps.db.memberships.invitesOf(scope.userId)) {
+      if (streamPos <= after || streamPos > scope.upTo.position || !acceptsRoom(scope.filter.room, roomId))
+        continue;
+      sections.invite[roomId] = await this.#invited(scope.userId, roomId);
+      delete sections.leave[roomId];
     }
   }
 
