@@ -104,6 +104,6 @@ function explain(kind: StorageErrorCode, where: string, error: unknown): string 
   return `The database ${where} cannot be reached: check that it runs, and the address and password of the configuration. (${detail})`;
 }
 
-export function messageOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

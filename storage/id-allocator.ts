@@ -15,7 +15,7 @@ export interface IdAllocator {
  * So many numbers are reserved at a time: enough that they cannot run out before the next block is there, and
  * few enough that 2^53 lasts for half a billion starts.
  */
-export const blockSize = 2 ** 24;
+const blockSize = 2 ** 24;
 
 interface Block {
   next: number;
@@ -28,12 +28,18 @@ interface Block {
 export class BlockAllocator implements IdAllocator {
   readonly #blocks = new Map<IdKind, Block>();
   readonly #reserve: (kind: IdKind) => Promise<number>;
+  readonly #size: number;
 
-  /** `reserve` gives the first number of a new block. */
-  constructor(first: ReadonlyMap<IdKind, number>, reserve: (kind: IdKind) => Promise<number>) {
+  /** `reserve` gives the first number of a new block of `size`. */
+  constructor(
+    first: ReadonlyMap<IdKind, number>,
+    reserve: (kind: IdKind) => Promise<number>,
+    size: number = blockSize,
+  ) {
     this.#reserve = reserve;
+    this.#size = size;
     for (const [kind, next] of first)
-      this.#blocks.set(kind, { next, end: next + blockSize, following: undefined, reserving: false });
+      this.#blocks.set(kind, { next, end: next + size, following: undefined, reserving: false });
   }
 
   next(kind: IdKind): number {
@@ -42,12 +48,12 @@ export class BlockAllocator implements IdAllocator {
     if (block.next === block.end) {
       if (block.following === undefined) throw new Error(`The numbers of kind ${kind} have run out`);
       block.next = block.following;
-      block.end = block.next + blockSize;
+      block.end = block.next + this.#size;
       block.following = undefined;
     }
     const id = block.next;
     block.next += 1;
-    if (block.following === undefined && !block.reserving && block.end - block.next < blockSize / 2)
+    if (block.following === undefined && !block.reserving && block.end - block.next < this.#size / 2)
       this.#prepare(kind, block);
     return id;
   }

@@ -11,7 +11,7 @@ export function escapeText(value: string): string {
   return value.replaceAll(mark, `${mark}1`).replaceAll(nul, `${mark}0`);
 }
 
-export function unescapeText(value: string): string {
+function unescapeText(value: string): string {
   if (!value.includes(mark)) return value;
   return value.replaceAll(`${mark}0`, nul).replaceAll(`${mark}1`, mark);
 }

@@ -15,7 +15,7 @@ export const tables: ReadonlyMap<string, Table> = new Map(
 );
 
 /** A single integer key is SQLite's rowid; all other tables are stored in the order of their key. */
-export function hasRowid(entry: Table): boolean {
+function hasRowid(entry: Table): boolean {
   return entry.key.length === 1 && entry.columns[entry.key[0] ?? '']?.type === 'int';
 }
 

@@ -1,4 +1,4 @@
-import { int, type RowOf, table, text } from './table.ts';
+import { int, table, text } from './table.ts';
 
 /** Tables of the storage layer itself. */
 
@@ -6,5 +6,3 @@ export const metadata = table('metadata', { key: text, value: text }, ['key']);
 
 /** The next number of each kind: stream positions, and blocks of ids. */
 export const sequences = table('sequences', { kind: text, next: int }, ['kind']);
-
-export type MetadataRow = RowOf<typeof metadata>;

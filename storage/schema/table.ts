@@ -3,9 +3,9 @@
  * are made from these descriptions. The migrations are written out by hand and never follow a change here.
  */
 
-export type ColumnType = 'int' | 'text';
+type ColumnType = 'int' | 'text';
 
-export interface Column {
+interface Column {
   readonly type: ColumnType;
   readonly nullable: boolean;
 }

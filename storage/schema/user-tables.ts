@@ -91,7 +91,6 @@ export const media = table(
 
 export type UserRow = RowOf<typeof users>;
 export type DeviceRow = RowOf<typeof devices>;
-export type AccessTokenRow = RowOf<typeof accessTokens>;
 export type AccountDataRow = RowOf<typeof accountData>;
 export type ReceiptRow = RowOf<typeof receipts>;
 export type MediaRow = RowOf<typeof media>;

@@ -8,14 +8,14 @@ import { pino } from 'pino';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
 import { type Database, type DatabaseConfig, openDatabase } from '../../storage/database.ts';
 
-export const log = pino({ level: 'silent' });
+const log = pino({ level: 'silent' });
 
-export const clock: Clock = {
+const clock: Clock = {
   now: () => 1_700_000_000_000,
   setTimer: () => ({ cancel() {} }),
 };
 
-export const random: Random = { bytes: (length) => randomBytes(length) };
+const random: Random = { bytes: (length) => randomBytes(length) };
 
 const folders: string[] = [];
 let server:
