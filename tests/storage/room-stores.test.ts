@@ -289,6 +289,18 @@ onBothDatabases('Stores of rooms', (database) => {
     assert.equal((await db.states.load(1_000_000_007)).size, 0);
   });
 
+  it('remember what changed in the current state, and when', async () => {
+    const db = database();
+    const roomNid = await makeRoom('!changes:a');
+    const [topic, odd] = [stateKeyOf('m.room.topic', ''), stateKeyOf('a\u0000', 'b')];
+    const start = db.streams.position;
+    await write(db, db.states.changed(roomNid, [topic, odd], nextPosition()));
+    await write(db, db.states.changed(roomNid, [topic], nextPosition()));
+    assert.deepEqual((await db.states.changedKeys(roomNid, start, start + 2)).sort(), [odd, topic].sort());
+    assert.deepEqual(await db.states.changedKeys(roomNid, start + 1, start + 2), [topic]);
+    assert.deepEqual(await db.states.changedKeys(roomNid, start + 2, start + 9), []);
+  });
+
   it('know who is where, since when, and who shares a room', async () => {
     const db = database();
     const [one, two] = [await makeRoom('!m1:a'), await makeRoom('!m2:a')];
