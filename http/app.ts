@@ -13,6 +13,8 @@ export interface AppDependencies {
   authenticate(token: string, remoteAddress: string): AuthenticatedUser | Promise<AuthenticatedUser>;
   /** Turns an error of a lower layer into the answer it means; undefined for one that nobody foresaw. */
   toMatrixError(error: unknown): MatrixError | undefined;
+  /** Throws for paths that are refused whatever stands behind them. */
+  refuse?(path: string): void;
 }
 
 /** For browsers: "Web Browser Clients" of the Client-Server API. */
@@ -42,6 +44,10 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
   });
   const router = buildRouter(routes, deps);
   app.use(decodeOnce);
+  app.use((ctx, next) => {
+    deps.refuse?.(ctx.path);
+    return next();
+  });
   app.use(router.routes());
   const isKnown = knownPaths(routes);
   app.use((ctx) => {

@@ -16,7 +16,6 @@ import type { TypingTracker } from './typing.ts';
 import type { UnreadCounter } from './unread.ts';
 
 interface RoomSyncDeps {
-  readonly serverName: string;
   readonly db: Database;
   readonly engine: RoomEngine;
   readonly typing: TypingTracker;

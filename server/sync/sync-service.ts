@@ -15,7 +15,6 @@ import { UnreadCounter } from './unread.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SyncDeps {
-  readonly serverName: string;
   readonly db: Database;
   readonly engine: RoomEngine;
   readonly typing: TypingTracker;
