@@ -128,7 +128,7 @@ export class WebSocketChannel implements MessageChannel {
   }
 }
 
-export class ChannelClosed extends Error {
+class ChannelClosed extends Error {
   readonly code: number;
 
   constructor(code: number, cause?: unknown) {

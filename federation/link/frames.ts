@@ -23,7 +23,7 @@ export const endFlag = 0x01;
 const prefixLength = 8;
 
 /** The longest frame: what is left of a Noise message without its tag. */
-export const maxFrame = maxNoiseMessage - tagLength;
+const maxFrame = maxNoiseMessage - tagLength;
 
 /** Room for a header and a payload together. */
 export const maxFrameContent = maxFrame - prefixLength;

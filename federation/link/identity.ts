@@ -55,7 +55,7 @@ export function identityPayload(own: OwnIdentity, offers?: readonly string[]): B
   return Buffer.from(JSON.stringify(payload));
 }
 
-export function signedLinkKey(linkPublicKey: Uint8Array): Buffer {
+function signedLinkKey(linkPublicKey: Uint8Array): Buffer {
   return Buffer.concat([signedPrefix, linkPublicKey]);
 }
 
@@ -68,7 +68,7 @@ export type IdentityRefusal =
   | 'downgrade';
 
 /** All that the checks may look at. */
-export interface IdentityFacts {
+interface IdentityFacts {
   readonly claimedName: string;
   readonly expectedName: string;
   readonly ownName: string;

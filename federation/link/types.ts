@@ -60,7 +60,7 @@ export interface LinkResponse {
 }
 
 /** A partner's request. The link is the origin: nothing inside the request can say another. */
-export interface IncomingLinkRequest {
+interface IncomingLinkRequest {
   readonly origin: string;
   readonly method: string;
   readonly uri: string;

@@ -25,7 +25,7 @@ export type UpgradeVerdict =
       readonly origin?: string;
     };
 
-export type UpgradeRefusal =
+type UpgradeRefusal =
   | 'malformed'
   | 'wrong-destination'
   | 'not-a-partner'

@@ -201,6 +201,28 @@ describe('link: its life', () => {
     }
   });
 
+  it('still serves a request that was on its way when it said GOAWAY', async () => {
+    const island = new TestIsland('acme.test');
+    await island.listen();
+    island.manager.start();
+    const peer = await new RawPeer(island).link();
+    try {
+      await until(() => island.isUp('raw.test'));
+      const stopped = island.manager.stop();
+      await until(() => peer.of(frameTypes.goaway).length === 1);
+      await quiet();
+      peer.request(1, {}, Buffer.from('late'));
+      peer.send(frameTypes.goaway);
+      await until(() => peer.of(frameTypes.res).length === 1);
+      assert.equal(peer.of(frameTypes.res)[0]?.payload.toString(), 'late');
+      await stopped;
+      await until(() => peer.closeCode === 1001);
+    } finally {
+      peer.end();
+      await island.close();
+    }
+  });
+
   it('does not wait for ever for what is open when it stops', async () => {
     const { acme, bolt, clock, close } = await linkedIslands();
     try {

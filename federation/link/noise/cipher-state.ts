@@ -8,7 +8,7 @@ const cipher = 'aes-256-gcm';
 const options = { authTagLength: tagLength };
 
 /** How a sealed message is opened; throws when it was altered. A parameter so that a test can weaken it. */
-export type OpenSealed = (key: KeyObject, nonce: Buffer, ad: Buffer, sealed: Buffer) => Buffer;
+type OpenSealed = (key: KeyObject, nonce: Buffer, ad: Buffer, sealed: Buffer) => Buffer;
 
 const openAesGcm: OpenSealed = (key, nonce, ad, sealed) => {
   const end = sealed.length - tagLength;
