@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { Reader, RunnerConnection } from './connection.ts';
 import { translateError } from './errors.ts';
@@ -25,12 +26,8 @@ import { UserStore } from './stores/user-store.ts';
 import { LocalStreams, type Streams } from './streams.ts';
 import { GroupCommitWriter, type Writer } from './writer.ts';
 
+export type { DatabaseConfig } from '../config/database-config.ts';
 export { DuplicateRow, StorageError } from './errors.ts';
-
-export type DatabaseConfig =
-  /** `maxPageCount` limits the size, in pages of 4 KiB. */
-  | { readonly type: 'sqlite'; readonly path: string; readonly maxPageCount?: number | undefined }
-  | { readonly type: 'postgres'; readonly url: string };
 
 export interface DatabaseDeps {
   readonly log: Logger;

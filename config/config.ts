@@ -1,0 +1,77 @@
+/** What an island was configured to be: read from `homeserver.yaml`, checked, complete and frozen. */
+export interface Config {
+  /** Absolute path of `homeserver.yaml`. */
+  readonly file: string;
+  /** The folder that it stands in. */
+  readonly directory: string;
+  readonly serverName: string;
+  /** Where clients and partners reach this island from outside. */
+  readonly publicBaseurl?: string | undefined;
+  readonly signingKeyPath: string;
+  /** The link's static key: beside the signing key. */
+  readonly linkKeyPath: string;
+  /** The folder of the keys and the control socket. */
+  readonly dataDirectory: string;
+  readonly listeners: readonly ListenerConfig[];
+  readonly database: DatabaseConfig;
+  readonly mediaStorePath: string;
+  /** Bytes. */
+  readonly maxUploadSize: number;
+  readonly enableRegistration: boolean;
+  readonly registrationSharedSecret?: string | undefined;
+  /** An HTTP proxy (CONNECT) for links to partners: `http://HOST:PORT`. */
+  readonly httpsProxy?: string | undefined;
+  readonly organization?: OrganizationConfig | undefined;
+  readonly defaultRoomVersion: string;
+  readonly partners: readonly PartnerConfig[];
+}
+
+export type ListenerResource = 'client' | 'federation' | 'link';
+
+export interface ListenerConfig {
+  readonly port: number;
+  readonly bindAddresses: readonly string[];
+  /** Whether a reverse proxy stands in front and names the caller in `X-Forwarded-For`. */
+  readonly xForwarded: boolean;
+  /** The proxies that are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly resources: readonly ListenerResource[];
+}
+
+type DatabaseConfig =
+  /** `maxPageCount` limits the size, in pages of 4 KiB. */
+  | { readonly type: 'sqlite'; readonly path: string; readonly maxPageCount?: number | undefined }
+  | { readonly type: 'postgres'; readonly url: string };
+
+interface OrganizationConfig {
+  readonly name?: string | undefined;
+  readonly adminContact?: string | undefined;
+}
+
+/** A server that this island talks to, and by which keys it is known. */
+export interface PartnerConfig {
+  readonly serverName: string;
+  readonly displayName?: string | undefined;
+  readonly relation?: PartnerRelation | undefined;
+  readonly state: 'active' | 'suspended';
+  /** Milliseconds since the epoch; from then on the partner is suspended. */
+  readonly validUntil?: number | undefined;
+  /** Pinned signing keys by key id: unpadded base64, and until when an old one was valid (milliseconds). */
+  readonly verifyKeys: Readonly<
+    Record<string, { readonly key: string; readonly validUntil?: number | undefined }>
+  >;
+  readonly transport: {
+    readonly type: 'link';
+    readonly urls: readonly string[];
+    readonly dial: 'both' | 'outbound' | 'inbound';
+    readonly allowPrivateIp: boolean;
+    readonly allowCleartext: boolean;
+    readonly tls: { readonly caPath?: string | undefined };
+  };
+  /** The card in force, if the entry was made from one: when it was issued (milliseconds). */
+  readonly card?: { readonly issued: number } | undefined;
+  /** Where the entry stands. `file` is an absolute path; line and column count from 1. */
+  readonly source: { readonly file: string; readonly line: number; readonly column: number };
+}
+
+export type PartnerRelation = 'supplier' | 'customer' | 'carrier' | 'subsidiary' | 'partner';
