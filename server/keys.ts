@@ -1,4 +1,122 @@
-import { open, readFile, stat } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { generateLinkKey, type LinkKeyPair, linkKeyFromSeed } from '../federation/link/noise/keys.ts';
+import type { Config } from '../config/config.ts';
+import { generateLinkKey, type LinkKeyPair, linkKeyFromSeed } from '../federation/link/link-manager.ts';
+import { decodeBase64, encodeBase64 } from '../protocol/base64.ts';
+import type { Random } from '../protocol/runtime.ts';
+import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../protocol/signing.ts';
+import { AdminError, systemCode } from './admin-error.ts';
+
+/** The two keys of an island. Whoever has them can speak in its name. */
+export interface IslandKeys {
+  readonly signingKey: SigningKey;
+  readonly linkKey: LinkKeyPair;
+}
+
+const seedLength = 32;
+
+/**
+ * Reads the island's keys; makes those that are not there yet. A file that exists is never written again, whatever
+ * is in it: a signing key that is lost cannot be had back. Throws AdminError for one that cannot be read, is
+ * damaged, or that others on this machine may read.
+ */
+export async function loadKeys(
+  config: Pick<Config, 'signingKeyPath' | 'linkKeyPath'>,
+  random: Random,
+): Promise<IslandKeys> {
+  return {
+    signingKey: await loadSigningKey(config.signingKeyPath, random),
+    linkKey: await loadLinkKey(config.linkKeyPath, random),
+  };
+}
+
+/** The signing key, in a file of one line as Synapse writes it: `ed25519 a_XXXX SEED`. */
+export async function loadSigningKey(path: string, random: Random): Promise<SigningKey> {
+  const text = await readOrMake(path, () => {
+    const key = generateSigningKey(`ed25519:a_${random.bytes(3).toString('hex')}`, random);
+    return `ed25519 ${key.keyId.slice('ed25519:'.length)} ${encodeBase64(key.seed)}\n`;
+  });
+  const words = wordsOf(text);
+  const [algorithm, version, seed] = words;
+  const bytes = decodeBase64(seed ?? '');
+  const isKey = words.length === 3 && algorithm === 'ed25519' && /^[a-zA-Z0-9_]{1,64}$/.test(version ?? '');
+  if (!isKey || bytes?.length !== seedLength) throw damaged(path, 'ed25519 VERSION SEED');
+  return signingKeyFromSeed(`ed25519:${version}`, bytes);
+}
+
+/** The static key of the link's handshake, in a file of one line: `x25519 SEED`. */
+async function loadLinkKey(path: string, random: Random): Promise<LinkKeyPair> {
+  const text = await readOrMake(path, () => {
+    const { privateKey } = generateLinkKey(random);
+    // The raw 32 bytes are the last of the DER form (RFC 8410).
+    const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-seedLength);
+    return `x25519 ${encodeBase64(seed)}\n`;
+  });
+  const [algorithm, seed, ...more] = wordsOf(text);
+  const bytes = decodeBase64(seed ?? '');
+  if (algorithm !== 'x25519' || more.length > 0 || bytes?.length !== seedLength)
+    throw damaged(path, 'x25519 SEED');
+  return linkKeyFromSeed(bytes);
+}
+
+function wordsOf(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
+function damaged(path: string, form: string): AdminError {
+  return new AdminError(
+    `The key file ${path} is damaged: it should hold one line, "${form}". It was not touched: restore it from a backup.`,
+  );
+}
+
+async function readOrMake(path: string, make: () => string): Promise<string> {
+  try {
+    return await readPrivate(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw explained(error, path, 'read');
+  }
+  try {
+    await writeNew(path, make());
+    return await readPrivate(path);
+  } catch (error) {
+    throw explained(error, path, 'created');
+  }
+}
+
+async function readPrivate(path: string): Promise<string> {
+  const { mode } = await stat(path);
+  if ((mode & 0o007) !== 0)
+    throw new AdminError(
+      `The key file ${path} can be read by everybody on this machine. Take it back with: chmod 600 ${path}`,
+    );
+  return readFile(path, 'utf8');
+}
+
+function explained(error: unknown, path: string, what: 'read' | 'created'): unknown {
+  if (error instanceof AdminError || systemCode(error) === undefined) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new AdminError(`The key file ${path} cannot be ${what}: ${reason}`, { cause: error });
+}
+
+/** On disk in full or not at all, and never over a file that is there. */
+async function writeNew(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.new`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // Unlike rename, link refuses a name that is taken; then another process was first, and its key is read.
+    await link(temporary, path).catch((error: unknown) => {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
+}
