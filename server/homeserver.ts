@@ -10,7 +10,7 @@ import { RoomEngine } from '../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
-import { loadKeys } from './keys.ts';
+import { loadKeys, type IslandKeys } from './keys.ts';
 import { MediaStore } from './media/media-store.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';
@@ -40,6 +40,7 @@ export class Homeserver {
   readonly federation: Federation;
   readonly sync: SyncService;
   readonly partners: PartnerRegistry;
+  readonly keys: IslandKeys;
   readonly #servers: readonly Server[];
   readonly #typing: TypingTracker;
 
@@ -51,6 +52,7 @@ export class Homeserver {
     federation: Federation;
     sync: SyncService;
     partners: PartnerRegistry;
+    keys: IslandKeys;
     servers: readonly Server[];
     typing: TypingTracker;
   }) {
@@ -61,6 +63,7 @@ export class Homeserver {
     this.federation = parts.federation;
     this.sync = parts.sync;
     this.partners = parts.partners;
+    this.keys = parts.keys;
     this.#servers = parts.servers;
     this.#typing = parts.typing;
   }
@@ -190,6 +193,7 @@ export class Homeserver {
         federation,
         sync,
         partners,
+        keys,
         servers,
         typing: tracker,
       });

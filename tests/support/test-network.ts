@@ -1,0 +1,266 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config, PartnerConfig } from '../../config/config.ts';
+import type { FailPoint } from '../../protocol/runtime.ts';
+import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
+import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
+import { Wire } from './wire.ts';
+
+export interface IslandOptions {
+  readonly enableRegistration?: boolean;
+  readonly registrationSharedSecret?: string;
+  readonly maxUploadSize?: number;
+  readonly defaultRoomVersion?: string;
+  readonly publicBaseurl?: string;
+  readonly database?: Config['database'];
+  readonly failPoint?: FailPoint;
+}
+
+export const testPassword = 'a test password';
+
+/** One island of a test: a folder, and while it runs a whole homeserver behind a port of loopback. */
+export class TestIsland {
+  readonly serverName: string;
+  readonly directory: string;
+  readonly lines: LogLine[] = [];
+  readonly #options: IslandOptions;
+  #homeserver: Homeserver | undefined;
+  partners: PartnerConfig[] = [];
+
+  constructor(serverName: string, directory: string, options: IslandOptions) {
+    this.serverName = serverName;
+    this.directory = directory;
+    this.#options = options;
+  }
+
+  get homeserver(): Homeserver {
+    if (this.#homeserver === undefined) throw new Error(`${this.serverName} does not run`);
+    return this.#homeserver;
+  }
+
+  get isRunning(): boolean {
+    return this.#homeserver !== undefined;
+  }
+
+  get url(): string {
+    const [url] = this.homeserver.urls;
+    if (url === undefined) throw new Error(`${this.serverName} does not listen`);
+    return url;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  async start(): Promise<void> {
+    const {
+      maxUploadSize = 1024 * 1024,
+      enableRegistration = false,
+      defaultRoomVersion = '12',
+    } = this.#options;
+    const config: Config = {
+      file: join(this.directory, 'homeserver.yaml'),
+      directory: this.directory,
+      serverName: this.serverName,
+      publicBaseurl: this.#options.publicBaseurl,
+      signingKeyPath: join(this.directory, 'signing.key'),
+      linkKeyPath: join(this.directory, 'link.key'),
+      listeners: [{ port: 0, bindAddresses: ['127.0.0.1'], xForwarded: false, trustedProxies: [], resources: ['client', 'link'] }],
+      database: this.#options.database ?? { type: 'sqlite', path: join(this.directory, 'homeserver.db') },
+      dataDirectory: this.directory,
+      mediaStorePath: join(this.directory, 'media'),
+      maxUploadSize,
+      enableRegistration,
+      registrationSharedSecret: this.#options.registrationSharedSecret,
+      defaultRoomVersion,
+      partners: this.partners,
+    };
+    this.#homeserver = await startHomeserver(config, {
+      clock: realClock,
+      random: realRandom,
+      log: recordingLog(this.lines),
+      failPoint: this.#options.failPoint,
+    });
+  }
+
+  async stop(): Promise<void> {
+    const homeserver = this.#homeserver;
+    this.#homeserver = undefined;
+    await homeserver?.close();
+  }
+
+  userId(localpart: string): string {
+    return `@${localpart}:${this.serverName}`;
+  }
+
+  /** Makes a user and logs them in: an access token. */
+  async token(localpart: string, options: { readonly admin?: boolean } = {}): Promise<string> {
+    const { accounts } = this.homeserver;
+    const userId = await accounts.create(localpart, testPassword, options.admin ?? false);
+    const session = await accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
+    return session.accessToken;
+  }
+
+  setPartners(partners: PartnerConfig[]): void {
+    this.partners = partners;
+    if (this.isRunning) this.homeserver.replacePartners(partners);
+  }
+}
+
+/** Several islands in one process, and the wires between them. */
+export class TestNetwork {
+  readonly #directory: string;
+  readonly #islands = new Map<string, TestIsland>();
+  /** By the two names, the dialler's first. */
+  readonly #wires = new Map<string, Wire>();
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Starts islands of these names; none is anybody's partner yet. */
+  static async start(serverNames: readonly string[], options: IslandOptions = {}): Promise<TestNetwork> {
+    const network = new TestNetwork(await mkdtemp(join(tmpdir(), 'archipelago-test-')));
+    for (const serverName of serverNames) await network.add(serverName, options);
+    return network;
+  }
+
+  /** Starts islands of which each is a partner of all the others. */
+  static async paired(serverNames: readonly string[], options: IslandOptions = {}): Promise<TestNetwork> {
+    const network = await TestNetwork.start(serverNames, options);
+    for (const [index, name] of serverNames.entries()) {
+      for (const other of serverNames.slice(index + 1)) await network.pair(name, other);
+    }
+    return network;
+  }
+
+  async add(serverName: string, options: IslandOptions = {}): Promise<TestIsland> {
+    const directory = join(this.#directory, encodeURIComponent(serverName));
+    const island = new TestIsland(serverName, directory, options);
+    this.#islands.set(serverName, island);
+    await island.start();
+    return island;
+  }
+
+  island(serverName: string): TestIsland {
+    const island = this.#islands.get(serverName);
+    if (island === undefined) throw new Error(`There is no island ${serverName}`);
+    return island;
+  }
+
+  /** Makes two islands partners of each other; resolves when their link is up. */
+  async pair(one: string, other: string): Promise<void> {
+    await this.introduce(one, other);
+    await this.introduce(other, one);
+    await this.linked(one, other);
+  }
+
+  /** `host` adds `guest` as a partner, and not the other way round. */
+  async introduce(guest: string, host: string): Promise<void> {
+    const guestIsland = this.island(guest);
+    const key = `${host} ${guest}`;
+    const wire = this.#wires.get(key) ?? (await Wire.to(guestIsland.port));
+    this.#wires.set(key, wire);
+    const { signingKey } = guestIsland.homeserver.keys;
+    const hostIsland = this.island(host);
+    hostIsland.setPartners([
+      ...hostIsland.partners.filter(({ serverName }) => serverName !== guest),
+      {
+        serverName: guest,
+        state: 'active',
+        verifyKeys: { [signingKey.keyId]: { key: signingKey.publicKey } },
+        transport: {
+          type: 'link',
+          urls: [`ws://127.0.0.1:${wire.port}/_archipelago/link/v1`],
+          dial: 'both',
+          allowPrivateIp: false,
+          allowCleartext: false,
+          tls: {},
+        },
+        source: { file: 'homeserver.yaml', line: 1, column: 1 },
+      },
+    ]);
+  }
+
+  /** Breaks the wires between two islands, in both directions. */
+  cut(one: string, other: string): void {
+    for (const wire of this.#between(one, other)) wire.cut();
+  }
+
+  heal(one: string, other: string): void {
+    for (const wire of this.#between(one, other)) wire.heal();
+    for (const name of [one, other]) {
+      if (this.island(name).isRunning) this.island(name).homeserver.federation.partnersChanged();
+    }
+  }
+
+  /** Stops an island, lets the test touch its files, and starts it again. */
+  async restart(serverName: string, whileDown?: (island: TestIsland) => Promise<void>): Promise<void> {
+    const island = this.island(serverName);
+    if (island.isRunning) await island.stop();
+    await whileDown?.(island);
+    await island.start();
+    for (const [key, wire] of this.#wires) {
+      if (key.endsWith(` ${serverName}`)) wire.retarget(island.port);
+    }
+    for (const other of this.#running()) other.homeserver.federation.partnersChanged();
+  }
+
+  /** Resolves when the link between two islands is up on both sides. */
+  linked(one: string, other: string): Promise<void> {
+    return this.until(
+      () =>
+        this.island(one).homeserver.federation.link.status(other).state === 'connected' &&
+        this.island(other).homeserver.federation.link.status(one).state === 'connected',
+      `${one} and ${other} are not linked`,
+    );
+  }
+
+  /** Resolves when nothing is under way: all is written, delivered, processed. Fails after a while. */
+  async settled(): Promise<void> {
+    let quiet = 0;
+    await this.until(async () => {
+      quiet = (await this.#isQuiet()) ? quiet + 1 : 0;
+      return quiet >= 2;
+    }, 'the network does not come to rest');
+  }
+
+  /** Asks again and again; fails with `complaint` after ten seconds. */
+  async until(isSo: () => boolean | Promise<boolean>, complaint: string): Promise<void> {
+    const giveUp = Date.now() + 10_000;
+    while (!(await isSo())) {
+      if (Date.now() > giveUp) throw new Error(complaint);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#islands.values()].map((island) => island.stop()));
+    await Promise.all([...this.#wires.values()].map((wire) => wire.close()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #running(): TestIsland[] {
+    return [...this.#islands.values()].filter(({ isRunning }) => isRunning);
+  }
+
+  async #isQuiet(): Promise<boolean> {
+    for (const { homeserver } of this.#running()) {
+      await homeserver.db.writer.idle();
+      await homeserver.federation.processed();
+    }
+    for (const { homeserver } of this.#running()) {
+      for (const { serverName, outbox } of await homeserver.federation.status()) {
+        const partner = this.#islands.get(serverName);
+        // What is for a partner that is down waits as it should.
+        if (partner?.isRunning && outbox.pdu + outbox.device + outbox.ephemeral > 0) return false;
+      }
+    }
+    return true;
+  }
+
+  #between(one: string, other: string): Wire[] {
+    return [`${one} ${other}`, `${other} ${one}`].flatMap((key) => this.#wires.get(key) ?? []);
+  }
+}
