@@ -1,3 +1,5 @@
+import type { DatabaseConfig } from './database-config.ts';
+
 /** What an island was configured to be: read from `homeserver.yaml`, checked, complete and frozen. */
 export interface Config {
   /** Absolute path of `homeserver.yaml`. */
@@ -23,6 +25,8 @@ export interface Config {
   readonly httpsProxy?: string | undefined;
   readonly organization?: OrganizationConfig | undefined;
   readonly defaultRoomVersion: string;
+  /** How long a card that we print can be used; 30 days by default. */
+  readonly cardLifetimeMs?: number | undefined;
   readonly partners: readonly PartnerConfig[];
 }
 
@@ -37,11 +41,6 @@ export interface ListenerConfig {
   readonly trustedProxies: readonly string[];
   readonly resources: readonly ListenerResource[];
 }
-
-type DatabaseConfig =
-  /** `maxPageCount` limits the size, in pages of 4 KiB. */
-  | { readonly type: 'sqlite'; readonly path: string; readonly maxPageCount?: number | undefined }
-  | { readonly type: 'postgres'; readonly url: string };
 
 interface OrganizationConfig {
   readonly name?: string | undefined;

@@ -1,0 +1,92 @@
+import { objectionToCertificates } from './check-paths.ts';
+import type { PartnerConfig } from './config.ts';
+import type { Draft, PartnerDraft } from './draft.ts';
+import { parseEnd, parseMoment } from './units.ts';
+
+/** Checks the partners against each other, this island and the date, and gives them their final form. */
+export async function checkPartners(draft: Draft, serverName: string, now: number): Promise<PartnerConfig[]> {
+  const seen = new Map<string, PartnerDraft>();
+  const partners: PartnerConfig[] = [];
+  for (const entry of draft.partners) {
+    const { raw, file, path } = entry;
+    const nameAt = file.offsetOf([...path, 'server_name']);
+    if (raw.server_name === serverName)
+      draft.report(file, nameAt, `${serverName} is this island itself: it cannot be its own partner`);
+    const first = seen.get(raw.server_name);
+    if (first !== undefined) {
+      const { line } = first.file.at(first.file.offsetOf([...first.path, 'server_name']));
+      const message = `the partner ${raw.server_name} stands in ${first.file.path}:${line} already`;
+      draft.report(file, nameAt, message, 'keep one of them');
+    }
+    seen.set(raw.server_name, first ?? entry);
+    partners.push(await checkPartner(draft, entry, now));
+  }
+  return partners;
+}
+
+async function checkPartner(
+  draft: Draft,
+  { raw, file, path }: PartnerDraft,
+  now: number,
+): Promise<PartnerConfig> {
+  const transport = raw.transport ?? {};
+  const urls = transport.urls ?? [];
+  const dial = transport.dial ?? 'both';
+  if (dial === 'outbound' && urls.length === 0)
+    draft.report(
+      file,
+      file.offsetOf([...path, 'transport', 'dial']),
+      'only we dial this partner, and there is no URL to dial',
+      'add transport.urls',
+    );
+  const caPath = transport.tls?.ca_path === undefined ? undefined : draft.pathIn(file, transport.tls.ca_path);
+  const objection = caPath === undefined ? undefined : await objectionToCertificates(caPath);
+  if (objection !== undefined)
+    draft.report(
+      file,
+      file.offsetOf([...path, 'transport', 'tls', 'ca_path']),
+      `ca_path ${objection.message}`,
+    );
+  const validUntil = raw.valid_until === undefined ? undefined : parseEnd(raw.valid_until);
+  if (validUntil !== undefined && validUntil <= now)
+    draft.warn(
+      file,
+      file.offsetOf([...path, 'valid_until']),
+      `the partnership with ${raw.server_name} has ended, so it is suspended`,
+    );
+  const keys = Object.entries(raw.verify_keys ?? {}).map(([keyId, entry]) => {
+    const end = entry?.valid_until === undefined ? undefined : parseEnd(entry.valid_until);
+    return [keyId, { key: unpadded(entry?.key), ...(end === undefined ? {} : { validUntil: end }) }] as const;
+  });
+  if (keys.length > 0 && keys.every(([, { validUntil: end }]) => end !== undefined && end <= now))
+    draft.warn(
+      file,
+      file.offsetOf([...path, 'verify_keys']),
+      `every key of ${raw.server_name} has ended, so there can be no link`,
+      'ask for a new card',
+    );
+  const issued = raw.card === undefined ? undefined : parseMoment(raw.card.issued);
+  return {
+    serverName: raw.server_name,
+    displayName: raw.display_name,
+    relation: raw.relation,
+    state: raw.state ?? 'active',
+    validUntil,
+    verifyKeys: Object.fromEntries(keys),
+    transport: {
+      type: 'link',
+      urls,
+      dial,
+      allowPrivateIp: transport.allow_private_ip ?? false,
+      allowCleartext: transport.allow_cleartext ?? false,
+      tls: { caPath },
+    },
+    card: issued === undefined ? undefined : { issued },
+    source: { file: file.path, ...file.at(file.offsetOf(path)) },
+  };
+}
+
+/** Keys are compared as texts, so there is one way to write them. */
+function unpadded(key: string | undefined): string {
+  return (key ?? '').replace(/=+$/, '');
+}

@@ -1,0 +1,22 @@
+import { relative } from 'node:path';
+
+/** A mistake in the configuration, and where. */
+export interface Problem {
+  /** Absolute path. */
+  readonly file: string;
+  /** Line and column count from 1. */
+  readonly line: number;
+  readonly column: number;
+  /** What is wrong, without a full stop. */
+  readonly message: string;
+  /** What to do, or what was probably meant. */
+  readonly suggestion?: string | undefined;
+}
+
+/** One line: `homeserver.yaml:3:1: message (suggestion)`; the path is shown as seen from `folder`. */
+export function formatProblem(problem: Problem, folder: string): string {
+  const { line, column, message, suggestion } = problem;
+  const seen = relative(folder, problem.file);
+  const file = seen === '' || seen.startsWith('..') ? problem.file : seen;
+  return `${file}:${line}:${column}: ${message}${suggestion === undefined ? '' : ` (${suggestion})`}`;
+}
