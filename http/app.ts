@@ -91,8 +91,6 @@ async function serve(
     body = await readJson(ctx.req, route.maxBody, route.numbers);
     if (!Value.Check(route.body, body)) throw badJson(describeMismatch(route, body));
   }
-  const gone = new AbortController();
-  ctx.res.once('close', () => gone.abort());
   const answer = await route.handler({
     user,
     params: paramsOf(ctx),
@@ -100,7 +98,7 @@ async function serve(
     body,
     request: ctx.req,
     remoteAddress,
-    signal: gone.signal,
+    gone: () => goneSignal(ctx),
   });
   if (!(answer instanceof Reply)) {
     sendJson(ctx, 200, JSON.stringify(answer));
@@ -113,6 +111,14 @@ async function serve(
   } else {
     sendJson(ctx, answer.status, JSON.stringify(answer.body ?? {}));
   }
+}
+
+/** Made only for who asks: most handlers are done before anybody could go away. */
+function goneSignal(ctx: Context): AbortSignal {
+  const gone = new AbortController();
+  ctx.res.once('close', () => gone.abort());
+  if (ctx.res.destroyed) gone.abort();
+  return gone.signal;
 }
 
 function sendJson(ctx: Context, status: number, text: string): void {

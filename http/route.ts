@@ -43,8 +43,8 @@ export interface RouteContext<Body, User> {
   /** The request itself: headers, and the stream of a route whose body is `stream`. */
   readonly request: IncomingMessage;
   readonly remoteAddress: string;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
+  /** A signal that is aborted when the client has gone. */
+  readonly gone: () => AbortSignal;
 }
 
 type UserOf<A extends RouteAuth> = A extends 'none' ? undefined : AuthenticatedUser;

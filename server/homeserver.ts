@@ -10,7 +10,7 @@ import { RoomEngine } from '../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
-import { loadKeys, type IslandKeys } from './keys.ts';
+import { type IslandKeys, loadKeys } from './keys.ts';
 import { MediaStore } from './media/media-store.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';

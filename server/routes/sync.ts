@@ -27,7 +27,7 @@ export function syncRoutes(deps: ClientApiDeps): Route[] {
       method: 'GET',
       path: '/_matrix/client/v3/sync',
       auth: 'user',
-      handler: async ({ user, query, signal }) => {
+      handler: async ({ user, query, gone }) => {
         const since = query.get('since');
         return sync.sync({
           userId: user.userId,
@@ -37,7 +37,7 @@ export function syncRoutes(deps: ClientApiDeps): Route[] {
           timeout: timeoutOf(query.get('timeout')),
           fullState: query.get('full_state') === 'true',
           useStateAfter: query.get('use_state_after') === 'true',
-          signal,
+          signal: gone(),
         });
       },
     }),

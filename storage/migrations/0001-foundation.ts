@@ -63,14 +63,7 @@ const schema = `
   CREATE UNIQUE INDEX events_event_id ON events (event_id);
   CREATE UNIQUE INDEX events_stream_pos ON events (stream_pos);
   CREATE INDEX events_room_stream ON events (room_nid, stream_pos);
-  CREATE INDEX events_room_type_stream ON events (room_nid, type, stream_pos);
   CREATE INDEX events_rejected ON events (room_nid) WHERE reject_reason IS NOT NULL;
-  CREATE TABLE event_edges (
-    event_nid {int} NOT NULL,
-    prev_event_id {text} NOT NULL,
-    CONSTRAINT event_edges_pkey PRIMARY KEY (event_nid, prev_event_id)
-  ) {keyed};
-  CREATE INDEX event_edges_prev ON event_edges (prev_event_id);
   CREATE TABLE event_auth (
     event_nid {int} NOT NULL,
     auth_event_id {text} NOT NULL,

@@ -53,16 +53,8 @@ export const events = table(
     { name: 'events_event_id', columns: ['event_id'], unique: true },
     { name: 'events_stream_pos', columns: ['stream_pos'], unique: true },
     { name: 'events_room_stream', columns: ['room_nid', 'stream_pos'] },
-    { name: 'events_room_type_stream', columns: ['room_nid', 'type', 'stream_pos'] },
     { name: 'events_rejected', columns: ['room_nid'], where: 'reject_reason IS NOT NULL' },
   ],
-);
-
-export const eventEdges = table(
-  'event_edges',
-  { event_nid: int, prev_event_id: text },
-  ['event_nid', 'prev_event_id'],
-  [{ name: 'event_edges_prev', columns: ['prev_event_id'] }],
 );
 
 /** Of state events only: what a walk along the auth chain needs. */

@@ -48,19 +48,6 @@ export class EventGraph {
     return this.#events.getMany(await this.authChain(eventIds));
   }
 
-  /** Ids of the events that name one of these as previous, by the id they name. Index: event_edges_prev. */
-  async children(eventIds: Iterable<string>): Promise<Map<string, string[]>> {
-    const children = new Map<string, string[]>();
-    for (const { placeholders, params } of inLists(eventIds)) {
-      const rows = await this.#reader.query<{ prev_event_id: string; event_id: string }>(
-        `SELECT d.prev_event_id, e.event_id FROM event_edges d JOIN events e ON e.event_nid = d.event_nid WHERE d.prev_event_id IN (${placeholders})`,
-        params,
-      );
-      for (const row of rows) push(children, row.prev_event_id, row.event_id);
-    }
-    return children;
-  }
-
   /** Backward extremities of a room: ids that its timeline refers to and that we do not hold. */
   async missing(roomNid: number): Promise<string[]> {
     const rows = await this.#reader.query<{ event_id: string }>(

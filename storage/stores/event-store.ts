@@ -22,7 +22,6 @@ export interface TimelineQuery {
   /** Inclusive upper bound: the position up to which the caller reads. */
   readonly upTo?: number | undefined;
   readonly limit: number;
-  readonly types?: readonly string[] | undefined;
 }
 
 const from = `SELECT ${eventColumns} FROM events e JOIN rooms r ON r.room_nid = e.room_nid`;
@@ -103,7 +102,7 @@ export class EventStore {
     return held;
   }
 
-  /** A page of a room's timeline. Indexes: events_room_stream, events_room_type_stream. */
+  /** A page of a room's timeline. Index: events_room_stream. */
   async timeline(roomNid: number, query: TimelineQuery): Promise<EventRecord[]> {
     const conditions = ['e.room_nid = ?', 'e.stream_pos IS NOT NULL'];
     const params: (string | number | null)[] = [roomNid];
@@ -116,12 +115,6 @@ export class EventStore {
       if (value === undefined) continue;
       conditions.push(`e.stream_pos ${operator} ?`);
       params.push(value);
-    }
-    if (query.types !== undefined) {
-      const [list] = inLists(query.types);
-      if (list === undefined) return [];
-      conditions.push(`e.type IN (${list.placeholders})`);
-      params.push(...list.params);
     }
     const order = query.dir === 'b' ? 'DESC' : 'ASC';
     const sql = `${from} WHERE ${conditions.join(' AND ')} ORDER BY e.stream_pos ${order} LIMIT ?`;
@@ -152,21 +145,6 @@ export class EventStore {
       for (const row of rows) latest.set(row.room_nid, row.position);
     }
     return latest;
-  }
-
-  /** How many events of these types others have sent after a position. Index: events_room_type_stream. */
-  async countSince(
-    roomNid: number,
-    after: number,
-    filter: { readonly types: readonly string[]; readonly notSender: string },
-  ): Promise<number> {
-    const [list] = inLists(filter.types);
-    if (list === undefined) return 0;
-    const row = await this.#reader.first<{ count: number }>(
-      `SELECT COUNT(*) AS count FROM events WHERE room_nid = ? AND type IN (${list.placeholders}) AND stream_pos > ? AND sender <> ?`,
-      [roomNid, ...list.params, after, filter.notSender],
-    );
-    return row?.count ?? 0;
   }
 
   /** Rejected events of a room. Index: events_rejected. */

@@ -59,8 +59,6 @@ export function insertEventOps(event: NewEvent): WriteOp[] {
       ],
     },
   ];
-  const edges = [...new Set(pdu.prev_events)].map((id): Row => ({ event_nid: nid, prev_event_id: id }));
-  if (edges.length > 0) ops.push({ kind: 'insert', table: 'event_edges', rows: edges, orIgnore: true });
   if (pdu.state_key === undefined) return ops;
   const auth = [...new Set(pdu.auth_events)].map((id): Row => ({ event_nid: nid, auth_event_id: id }));
   if (auth.length > 0) ops.push({ kind: 'insert', table: 'event_auth', rows: auth, orIgnore: true });

@@ -113,7 +113,7 @@ onBothDatabases('Stores of rooms', (database) => {
     });
     assert.equal(await db.events.get('$exact'), event);
     assert.equal(db.events.peek('$exact'), event);
-    const [found] = await db.events.timeline(roomNid, { dir: 'f', limit: 1, types: ['m.\u0000odd'] });
+    const [found] = await db.events.timeline(roomNid, { dir: 'f', limit: 1 });
     assert.equal(found, event);
   });
 
@@ -155,12 +155,7 @@ onBothDatabases('Stores of rooms', (database) => {
     const at = (await db.events.get('$l2'))?.streamPos ?? 0;
     assert.deepEqual(await page({ dir: 'b', limit: 100, before: at }), ['$l1', '$b1', '$b2']);
     assert.deepEqual(await page({ dir: 'f', limit: 100, after: at, upTo: at + 1 }), ['$l3']);
-    assert.deepEqual(await page({ dir: 'b', limit: 9, after: 0, types: ['m.room.message'] }), [
-      '$l4',
-      '$l2',
-      '$l1',
-    ]);
-    assert.deepEqual(await page({ dir: 'b', limit: 9, types: [] }), []);
+    assert.deepEqual(await page({ dir: 'b', limit: 9, after: 0 }), [...live].reverse());
     assert.deepEqual(
       (await db.events.stream(at - 1, at + 1, 10)).map((event) => event.eventId),
       ['$l2', '$l3'],
@@ -171,9 +166,6 @@ onBothDatabases('Stores of rooms', (database) => {
     );
     assert.equal((await db.events.get('$soft'))?.softFailed, true);
     assert.equal((await db.events.get('$outlier'))?.outlier, true);
-    const message = { types: ['m.room.message'], notSender: '@bob:acme.test' };
-    assert.equal(await db.events.countSince(roomNid, at, message), 1);
-    assert.equal(await db.events.countSince(roomNid, at, { ...message, notSender: '@ann:acme.test' }), 0);
     assert.deepEqual(
       await db.events.roomsWithEvents([roomNid, 999_999], at, at + 50),
       new Map([[roomNid, at + 2]]),
@@ -227,7 +219,7 @@ onBothDatabases('Stores of rooms', (database) => {
     assert.deepEqual([...(await db.events.graph.authChainEvents(['$n0', '$unheld'])).keys()], ['$create']);
   });
 
-  it('know what refers to what, what is missing, and redactions that came first', async () => {
+  it('know what is missing, and redactions that came first', async () => {
     const db = database();
     const roomNid = await makeRoom('!graph:a');
     const records = await store(roomNid, [
@@ -235,11 +227,6 @@ onBothDatabases('Stores of rooms', (database) => {
       { eventId: '$g2', pdu: pduOf('m.room.message', { prev_events: ['$g1', '$g0', '$g1'] }) },
       { eventId: '$g3', pdu: pduOf('m.room.redaction', { prev_events: ['$g1'] }) },
     ]);
-    const children = await db.events.graph.children(['$g1', '$g0', '$g2']);
-    assert.deepEqual(children.get('$g1')?.sort(), ['$g2', '$g3']);
-    assert.deepEqual(children.get('$g0'), ['$g2']);
-    assert.equal(children.get('$g2'), undefined);
-
     await write(db, db.events.graph.addMissing(roomNid, ['$g0', '$g-1', '$g0']));
     await write(db, db.events.graph.addMissing(roomNid, ['$g0']));
     assert.deepEqual((await db.events.graph.missing(roomNid)).sort(), ['$g-1', '$g0']);

@@ -66,7 +66,15 @@ export class TestIsland {
       publicBaseurl: this.#options.publicBaseurl,
       signingKeyPath: join(this.directory, 'signing.key'),
       linkKeyPath: join(this.directory, 'link.key'),
-      listeners: [{ port: 0, bindAddresses: ['127.0.0.1'], xForwarded: false, trustedProxies: [], resources: ['client', 'link'] }],
+      listeners: [
+        {
+          port: 0,
+          bindAddresses: ['127.0.0.1'],
+          xForwarded: false,
+          trustedProxies: [],
+          resources: ['client', 'link'],
+        },
+      ],
       database: this.#options.database ?? { type: 'sqlite', path: join(this.directory, 'homeserver.db') },
       dataDirectory: this.directory,
       mediaStorePath: join(this.directory, 'media'),
