@@ -3,21 +3,13 @@ import { serverNameOf } from '../identifiers.ts';
 import { PowerLevels } from '../power-levels.ts';
 import type { RoomVersion } from '../room-versions.ts';
 import { authorizeCreate } from './create.ts';
+import type { AuthExtra, StateLookup } from './facts.ts';
 import { authorizeMember } from './member.ts';
 import { authorizePowerLevels } from './power-levels.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
 
+export type { AuthExtra, StateLookup } from './facts.ts';
 export type { Verdict } from './verdict.ts';
-
-/** The state against which an event is judged. */
-export interface StateLookup {
-  get(type: string, stateKey: string): RoomEvent | undefined;
-}
-
-export interface AuthExtra {
-  /** Whether the event carries a valid signature of that server (rule 4.2, in version 12 rule 5.2). */
-  isSignedBy(serverName: string): boolean;
-}
 
 /**
  * The authorization rules of room versions 10, 11 and 12 against a state, in their order and with their numbers;

@@ -5,7 +5,7 @@ import { isObject, type JsonObject, type JsonValue } from '../json.ts';
 import { creatorsOf, type PowerLevels } from '../power-levels.ts';
 import type { RoomVersion } from '../room-versions.ts';
 import { verifyJson } from '../signing.ts';
-import type { AuthExtra, StateLookup } from './authorize.ts';
+import type { AuthExtra, StateLookup } from './facts.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
 
 interface MemberCase {

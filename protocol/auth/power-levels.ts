@@ -3,7 +3,7 @@ import { parseUserId } from '../identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../json.ts';
 import { creatorsOf } from '../power-levels.ts';
 import type { RoomVersion } from '../room-versions.ts';
-import type { StateLookup } from './authorize.ts';
+import type { StateLookup } from './facts.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
 
 interface PowerLevelsCase {
