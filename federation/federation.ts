@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from 'pino';
 import { encodeBase64Url } from '../protocol/base64.ts';
 import type { JsonObject } from '../protocol/json.ts';
@@ -35,6 +35,8 @@ export interface FederationDeps {
   readonly linkStaticKey: LinkKeyPair;
   readonly software: { readonly name: string; readonly version: string };
   readonly partners: PartnerRegistry;
+  /** `http://HOST:PORT` of a CONNECT proxy for links to partners. */
+  readonly proxyUrl?: string | undefined;
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -99,6 +101,7 @@ export class Federation {
       random,
       log,
       software: deps.software,
+      ...(deps.proxyUrl === undefined ? {} : { proxyUrl: deps.proxyUrl }),
     });
     this.remote = new LinkRemoteRooms(this.link, this.border);
     this.#outbox = new Outbox({
@@ -113,9 +116,9 @@ export class Federation {
     });
   }
 
-  /** Takes over the upgrades of the link's path on a server. */
-  attach(server: Server): void {
-    this.link.attach(server);
+  /** Takes over the upgrades of the link's path on a server; `addressOf` gives the address that limits count. */
+  attach(server: Server, addressOf?: (request: IncomingMessage) => string): void {
+    this.link.attach(server, addressOf);
   }
 
   /** Resumes what was staged, then dials and accepts. */

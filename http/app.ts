@@ -4,11 +4,13 @@ import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
 import Value from 'typebox/value';
 import { readJson } from './body.ts';
+import type { AddressOf } from './client-address.ts';
 import { badJson, MatrixError, missingToken, unrecognized } from './errors.ts';
 import { type AuthenticatedUser, Reply, type Route } from './route.ts';
 
 export interface AppDependencies {
   readonly log: Logger;
+  readonly addressOf: AddressOf;
   /** The user of an access token; throws 401 `M_UNKNOWN_TOKEN` and its like. */
   authenticate(token: string, remoteAddress: string): AuthenticatedUser | Promise<AuthenticatedUser>;
   /** Turns an error of a lower layer into the answer it means; undefined for one that nobody foresaw. */
@@ -81,7 +83,7 @@ async function serve(
   route: Route,
   deps: AppDependencies,
 ): Promise<void> {
-  const remoteAddress = ctx.req.socket.remoteAddress ?? '';
+  const remoteAddress = deps.addressOf(ctx.req);
   const user = route.auth === 'none' ? undefined : await authenticated(ctx, remoteAddress, deps);
   if (route.auth === 'admin' && user?.isAdmin !== true) {
     throw new MatrixError(403, 'M_FORBIDDEN', 'Only for admins');

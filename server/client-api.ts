@@ -1,5 +1,7 @@
 import type Koa from 'koa';
+import type { ListenerResource } from '../config/config.ts';
 import { buildApp } from '../http/app.ts';
+import type { AddressOf } from '../http/client-address.ts';
 import type { Route } from '../http/route.ts';
 import { toMatrixError } from './errors.ts';
 import { accountRoutes } from './routes/account.ts';
@@ -44,15 +46,17 @@ const families: readonly ((deps: ClientApiDeps) => Route[])[] = [
   landingRoutes,
 ];
 
-/** The client API of an island. */
-export function buildClientApi(deps: ClientApiDeps): Koa {
-  return buildApp(
-    families.flatMap((family) => family(deps)),
-    {
-      log: deps.log,
-      authenticate: (token, remoteAddress) => deps.accounts.authenticate(token, remoteAddress),
-      toMatrixError,
-      refuse: refuseFederation,
-    },
-  );
+/** The client API of an island, as one listener serves it. Federation over HTTPS is refused on each. */
+export function buildClientApi(
+  deps: ClientApiDeps,
+  listener: { readonly resources: readonly ListenerResource[]; readonly addressOf: AddressOf },
+): Koa {
+  const isServed = listener.resources.includes('client');
+  return buildApp(isServed ? families.flatMap((family) => family(deps)) : [], {
+    addressOf: listener.addressOf,
+    log: deps.log,
+    authenticate: (token, remoteAddress) => deps.accounts.authenticate(token, remoteAddress),
+    toMatrixError,
+    refuse: refuseFederation,
+  });
 }

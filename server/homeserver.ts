@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
 import { Federation } from '../federation/federation.ts';
@@ -11,6 +9,7 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
+import { Listeners } from './listeners.ts';
 import { MediaStore } from './media/media-store.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';
@@ -25,9 +24,6 @@ export interface HomeserverDeps {
   readonly failPoint?: FailPoint | undefined;
 }
 
-/** Requests that are still open after this are cut. */
-const closeGraceMs = 5_000;
-
 /**
  * One island, running. The composition root: the only place that knows all parts, and the order in which they start
  * and stop.
@@ -41,7 +37,7 @@ export class Homeserver {
   readonly sync: SyncService;
   readonly partners: PartnerRegistry;
   readonly keys: IslandKeys;
-  readonly #servers: readonly Server[];
+  readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
 
   private constructor(parts: {
@@ -53,7 +49,7 @@ export class Homeserver {
     sync: SyncService;
     partners: PartnerRegistry;
     keys: IslandKeys;
-    servers: readonly Server[];
+    listeners: Listeners;
     typing: TypingTracker;
   }) {
     this.config = parts.config;
@@ -64,7 +60,7 @@ export class Homeserver {
     this.sync = parts.sync;
     this.partners = parts.partners;
     this.keys = parts.keys;
-    this.#servers = parts.servers;
+    this.#listeners = parts.listeners;
     this.#typing = parts.typing;
   }
 
@@ -74,7 +70,7 @@ export class Homeserver {
     const { serverName, defaultRoomVersion } = config;
     const keys = await loadKeys(config, random);
     const db = await openDatabase(config.database, { log, clock, random, failPoint });
-    const servers: Server[] = [];
+    let listeners: Listeners | undefined;
     try {
       await db.metadata.claimServerName(serverName);
       const partners = new PartnerRegistry({ serverName, clock, partners: config.partners });
@@ -83,6 +79,7 @@ export class Homeserver {
         signingKey: keys.signingKey,
         linkStaticKey: keys.linkKey,
         software: { name: 'Archipelago', version },
+        proxyUrl: config.httpsProxy,
         partners,
         db,
         clock,
@@ -142,7 +139,7 @@ export class Homeserver {
         clock,
         boot: random.bytes(4).toString('hex'),
       });
-      const app = buildClientApi({
+      const api = {
         config,
         db,
         engine,
@@ -155,19 +152,11 @@ export class Homeserver {
         clock,
         random,
         log: log.child({ sub: 'http' }),
+      };
+      listeners = await Listeners.open(config.listeners, {
+        handler: ({ resources }, addressOf) => buildClientApi(api, { resources, addressOf }).callback(),
+        attachLink: (server, addressOf) => federation.attach(server, addressOf),
       });
-      const handle = app.callback();
-      for (const listener of config.listeners) {
-        for (const address of listener.bindAddresses) {
-          const server = createServer((request, response) => void handle(request, response));
-          // Long polls wait longer than Node's default for a whole request; bodies are bounded by themselves.
-          server.requestTimeout = 0;
-          server.headersTimeout = 30_000;
-          if (listener.resources.includes('link')) federation.attach(server);
-          servers.push(server);
-          await listen(server, listener.port, address);
-        }
-      }
       await federation.start({
         engine,
         media: {
@@ -194,11 +183,11 @@ export class Homeserver {
         sync,
         partners,
         keys,
-        servers,
+        listeners,
         typing: tracker,
       });
     } catch (error) {
-      for (const server of servers) server.close();
+      await listeners?.close();
       await db.close();
       throw error;
     }
@@ -206,12 +195,7 @@ export class Homeserver {
 
   /** Where it listens, as URLs. */
   get urls(): string[] {
-    return this.#servers.flatMap((server) => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') return [];
-      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-      return [`http://${host}:${address.port}`];
-    });
+    return this.#listeners.urls;
   }
 
   /** Takes over another set of partners, all at once. */
@@ -221,11 +205,11 @@ export class Homeserver {
 
   /** Stops accepting, finishes what is open, says good-bye on the links, writes what is left. */
   async close(): Promise<void> {
-    const closed = this.#servers.map((server) => closeServer(server));
+    const closed = this.#listeners.close();
     this.sync.stop();
     this.#typing.stop();
     await this.federation.stop();
-    await Promise.all(closed);
+    await closed;
     await this.db.close();
   }
 }
@@ -233,18 +217,4 @@ export class Homeserver {
 /** Starts an island: see {@link Homeserver.start}. */
 export function startHomeserver(config: Config, deps: HomeserverDeps): Promise<Homeserver> {
   return Homeserver.start(config, deps);
-}
-
-async function listen(server: Server, port: number, address: string): Promise<void> {
-  server.listen({ port, host: address });
-  // `once` rejects with the error of a port that is taken.
-  await once(server, 'listening');
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
-  await closed;
-  clearTimeout(cut);
 }

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { ListenerConfig } from '../config/config.ts';
+import { type AddressOf, clientAddress } from '../http/client-address.ts';
+
+/** Requests that are still open after this are cut. */
+const closeGraceMs = 5_000;
+
+/** What listens, and what each listener serves. */
+export interface Served {
+  /** Answers plain requests; made once for each listener, for what it serves and how it sees its clients. */
+  handler(listener: ListenerConfig, addressOf: AddressOf): RequestListener;
+  /** Takes over the upgrades of the link's path. */
+  attachLink(server: Server, addressOf: (request: IncomingMessage) => string): void;
+}
+
+/** The sockets on which an island listens. */
+export class Listeners {
+  readonly #servers: Server[] = [];
+
+  /** Opens every address of every listener. Rejects with the error of the first that is taken, all closed again. */
+  static async open(configs: readonly ListenerConfig[], served: Served): Promise<Listeners> {
+    const listeners = new Listeners();
+    try {
+      for (const config of configs) {
+        const addressOf = clientAddress(config);
+        const handler = served.handler(config, addressOf);
+        for (const address of config.bindAddresses) {
+          const server = createServer(handler);
+          // Long polls wait longer than Node's default for a whole request; bodies are bounded by themselves.
+          server.requestTimeout = 0;
+          server.headersTimeout = 30_000;
+          if (config.resources.includes('link')) served.attachLink(server, addressOf);
+          listeners.#servers.push(server);
+          server.listen({ port: config.port, host: address });
+          // `once` rejects with the error of a port that is taken.
+          await once(server, 'listening');
+        }
+      }
+    } catch (error) {
+      await listeners.close();
+      throw error;
+    }
+    return listeners;
+  }
+
+  /** Where it listens, as URLs. */
+  get urls(): string[] {
+    return this.#servers.flatMap((server) => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') return [];
+      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      return [`http://${host}:${address.port}`];
+    });
+  }
+
+  /** Stops accepting; resolves when the open requests are answered, or were cut after five seconds. */
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map(closeServer));
+  }
+}
+
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+  await closed;
+  clearTimeout(cut);
+}
