@@ -1,4 +1,4 @@
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { generateLinkKey, type LinkKeyPair, linkKeyFromSeed } from '../federation/link/link-manager.ts';
@@ -6,6 +6,7 @@ import { decodeBase64, encodeBase64 } from '../protocol/base64.ts';
 import type { Random } from '../protocol/runtime.ts';
 import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../protocol/signing.ts';
 import { AdminError, systemCode } from './admin-error.ts';
+import { writeNewFile } from './files.ts';
 
 /** The two keys of an island. Whoever has them can speak in its name. */
 export interface IslandKeys {
@@ -76,7 +77,9 @@ async function readOrMake(path: string, make: () => string): Promise<string> {
     if (systemCode(error) !== 'ENOENT') throw explained(error, path, 'read');
   }
   try {
-    await writeNew(path, make());
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // Where another process was first, its key is read.
+    await writeNewFile(path, make());
     return await readPrivate(path);
   } catch (error) {
     throw explained(error, path, 'created');
@@ -96,27 +99,4 @@ function explained(error: unknown, path: string, what: 'read' | 'created'): unkn
   if (error instanceof AdminError || systemCode(error) === undefined) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new AdminError(`The key file ${path} cannot be ${what}: ${reason}`, { cause: error });
-}
-
-/** On disk in full or not at all, and never over a file that is there. */
-async function writeNew(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    // Unlike rename, link refuses a name that is taken; then another process was first, and its key is read.
-    await link(temporary, path).catch((error: unknown) => {
-      if (systemCode(error) !== 'EEXIST') throw error;
-    });
-  } finally {
-    await rm(temporary, { force: true });
-  }
-  const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(() => folder.close());
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { ListenerConfig } from '../config/config.ts';
 import { type AddressOf, clientAddress } from '../http/client-address.ts';
+import { AdminError, systemCode } from './admin-error.ts';
 
 /** Requests that are still open after this are cut. */
 const closeGraceMs = 5_000;
@@ -18,7 +19,7 @@ export interface Served {
 export class Listeners {
   readonly #servers: Server[] = [];
 
-  /** Opens every address of every listener. Rejects with the error of the first that is taken, all closed again. */
+  /** Opens every address of every listener. Rejects with AdminError for one that cannot be had, all closed again. */
   static async open(configs: readonly ListenerConfig[], served: Served): Promise<Listeners> {
     const listeners = new Listeners();
     try {
@@ -32,9 +33,7 @@ export class Listeners {
           server.headersTimeout = 30_000;
           if (config.resources.includes('link')) served.attachLink(server, addressOf);
           listeners.#servers.push(server);
-          server.listen({ port: config.port, host: address });
-          // `once` rejects with the error of a port that is taken.
-          await once(server, 'listening');
+          await listen(server, config.port, address);
         }
       }
     } catch (error) {
@@ -59,6 +58,24 @@ export class Listeners {
     await Promise.all(this.#servers.map(closeServer));
   }
 }
+
+async function listen(server: Server, port: number, address: string): Promise<void> {
+  server.listen({ port, host: address });
+  try {
+    // `once` rejects with the error of a port that is taken.
+    await once(server, 'listening');
+  } catch (error) {
+    const reason = reasons[systemCode(error) ?? ''];
+    if (reason === undefined) throw error;
+    throw new AdminError(`Port ${port} of ${address} cannot be opened: ${reason}`, { cause: error });
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there. Stop that one, or choose another port under listeners.',
+  EADDRNOTAVAIL: 'this machine has no such address. See bind_addresses under listeners.',
+  EACCES: 'this user may not. Ports below 1024 are for root; choose another one under listeners.',
+};
 
 async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;

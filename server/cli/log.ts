@@ -1,0 +1,35 @@
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const logFormats = ['json', 'pretty'] as const;
+
+export interface LogOptions {
+  readonly logLevel: (typeof logLevels)[number];
+  readonly logFormat: (typeof logFormats)[number];
+}
+
+/** What must not get into a log, wherever somebody puts it. */
+const secrets = ['password', 'passwordHash', 'accessToken', 'access_token', 'authorization', 'secret'];
+
+/** The island's log, on standard output: a line of JSON for each entry, or one for people. */
+export function makeLog({ logLevel, logFormat }: LogOptions): Logger {
+  const options = {
+    level: logLevel,
+    base: { pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: secrets.flatMap((key) => [key, `*.${key}`]), censor: '(not shown)' },
+  };
+  if (logFormat === 'json') return pino(options, pino.destination({ dest: 1, sync: true }));
+  const stream = pretty({
+    destination: 1,
+    sync: true,
+    colorize: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid',
+    // Fields follow the message on its line.
+    singleLine: true,
+  });
+  return pino(options, stream);
+}

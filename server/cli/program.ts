@@ -1,0 +1,58 @@
+import { Command, CommanderError } from 'commander';
+import { AdminError } from '../admin-error.ts';
+import { version } from '../version.ts';
+import { addCheckConfig } from './check-config.ts';
+import { addInit } from './init.ts';
+import { addStart } from './start.ts';
+import { note } from './terminal.ts';
+
+/** What a process ends with. */
+const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
+
+/**
+ * Runs one command line and gives the exit code: 0, 1 for a command that failed, 2 for one that was written wrongly.
+ * Whatever goes wrong, people read one message and no stack trace.
+ */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  // `archipelago user list | head` closes our output early; that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
+  });
+  try {
+    await buildProgram().parseAsync([...argv]);
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    note(`archipelago: ${describe(error)}`);
+    return exitCodes.failed;
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('archipelago')
+    .description(
+      'A self-hosted Matrix homeserver for companies: a private island, and links to the partners you choose.',
+    )
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'say what a command does')
+    .helpCommand(false)
+    .showHelpAfterError('(--help says more)')
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'archipelago: ')),
+    })
+    .exitOverride();
+  for (const add of [addInit, addStart, addCheckConfig]) add(program);
+  return program;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AdminError || isForAdmin(error)) return error.message;
+  const detail = process.env['ARCHIPELAGO_DEBUG'] === '1' && error instanceof Error ? error.stack : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  return detail ?? `unexpected: ${message}\n(ARCHIPELAGO_DEBUG=1 shows where it came from)`;
+}
+
+/** StorageError speaks to the administrator too. Known by its name: most commands never load the database. */
+function isForAdmin(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'StorageError';
+}

@@ -1,0 +1,32 @@
+import { relative, resolve } from 'node:path';
+
+/** What a command is for: standard output, which other programs may read. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** What only people read: standard error. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** A path as short as it can be written from here. */
+export function shownPath(path: string): string {
+  const seen = relative(process.cwd(), resolve(path));
+  return seen === '' ? '.' : seen.startsWith('..') ? resolve(path) : seen;
+}
+
+/** A command line of this program that can be pasted into the shell it was started from. */
+export function commandLine(...words: string[]): string {
+  const program = process.argv[1];
+  return [program === undefined ? 'archipelago' : shownPath(program), ...words].map(shellWord).join(' ');
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** `1 partner`, `2 partners`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
