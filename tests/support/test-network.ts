@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
 import type { FailPoint } from '../../protocol/runtime.ts';
+import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
 import { Wire } from './wire.ts';
@@ -102,12 +103,11 @@ export class TestIsland {
     return `@${localpart}:${this.serverName}`;
   }
 
-  /** Makes a user and logs them in: an access token. */
-  async token(localpart: string, options: { readonly admin?: boolean } = {}): Promise<string> {
+  /** Makes a user and logs them in. */
+  async session(localpart: string, options: { readonly admin?: boolean } = {}): Promise<Session> {
     const { accounts } = this.homeserver;
     const userId = await accounts.create(localpart, testPassword, options.admin ?? false);
-    const session = await accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
-    return session.accessToken;
+    return accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
   }
 
   setPartners(partners: PartnerConfig[]): void {
