@@ -20,3 +20,12 @@ export function formatProblem(problem: Problem, folder: string): string {
   const file = seen === '' || seen.startsWith('..') ? problem.file : seen;
   return `${file}:${line}:${column}: ${message}${suggestion === undefined ? '' : ` (${suggestion})`}`;
 }
+
+/** A line that sums them up, and one for each; paths are shown as seen from `folder`. */
+export function describeProblems(problems: readonly Problem[], folder: string): string {
+  const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
+  return [
+    `the configuration has ${count}:`,
+    ...problems.map((problem) => `  ${formatProblem(problem, folder)}`),
+  ].join('\n');
+}

@@ -22,6 +22,7 @@ import type { LocalMedia } from './media.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';
 import { sendTyping } from './outbox/typing.ts';
+import { type Waiting, waitingIn } from './outbox/waiting.ts';
 import type { PartnerRegistry } from './partners.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
 import { FederationRouter } from './routes/router.ts';
@@ -55,8 +56,7 @@ export interface PartnerStatus {
   readonly serverName: string;
   readonly state: 'active' | 'suspended';
   readonly link: LinkStatus;
-  /** Rows that are not acknowledged. */
-  readonly outbox: { readonly pdu: number; readonly device: number; readonly ephemeral: number };
+  readonly outbox: Waiting;
 }
 
 /**
@@ -202,18 +202,12 @@ export class Federation {
   /** Every partner, with its link and what is still to be delivered. */
   async status(): Promise<PartnerStatus[]> {
     const { partners, db } = this.#deps;
-    const counts = await db.outbox.counts();
-    const waiting = (serverName: string, lane: string): number =>
-      counts.find((row) => row.destination === serverName && row.lane === lane)?.count ?? 0;
+    const waiting = await waitingIn(db.outbox);
     return partners.all().map(({ serverName }) => ({
       serverName,
       state: partners.isActive(serverName) ? 'active' : 'suspended',
       link: this.link.status(serverName),
-      outbox: {
-        pdu: waiting(serverName, 'pdu'),
-        device: waiting(serverName, 'device'),
-        ephemeral: waiting(serverName, 'ephemeral'),
-      },
+      outbox: waiting(serverName),
     }));
   }
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { formatProblem, type Problem } from '../../config/problem.ts';
+import { describeProblems, formatProblem } from '../../config/problem.ts';
 import { AdminError } from '../admin-error.ts';
-import { counted, note } from './terminal.ts';
+import { note } from './terminal.ts';
 
 export interface ConfigOption {
   readonly config: string;
@@ -17,19 +17,7 @@ export function withConfig(command: Command): Command {
 /** Reads the configuration; warnings go to standard error. Throws AdminError with a line for each mistake. */
 export async function readConfiguration(path: string): Promise<Config> {
   const loaded = await loadConfig(path);
-  if (!loaded.ok) throw new AdminError(describeProblems(loaded.problems));
-  for (const warning of loaded.warnings) note(`warning: ${shown(warning)}`);
+  if (!loaded.ok) throw new AdminError(describeProblems(loaded.problems, process.cwd()));
+  for (const warning of loaded.warnings) note(`warning: ${formatProblem(warning, process.cwd())}`);
   return loaded.config;
-}
-
-/** One line for each mistake, and one that sums them up. */
-export function describeProblems(problems: readonly Problem[]): string {
-  return [
-    `the configuration has ${counted(problems.length, 'mistake')}:`,
-    ...problems.map((problem) => `  ${shown(problem)}`),
-  ].join('\n');
-}
-
-function shown(problem: Problem): string {
-  return formatProblem(problem, process.cwd());
 }

@@ -5,6 +5,10 @@ import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
+import { addUserAdd } from './user-add.ts';
+import { addUserDeactivate } from './user-deactivate.ts';
+import { addUserList } from './user-list.ts';
+import { addUserResetPassword } from './user-reset-password.ts';
 
 /** What a process ends with. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
@@ -42,6 +46,8 @@ function buildProgram(): Command {
     })
     .exitOverride();
   for (const add of [addInit, addStart, addCheckConfig]) add(program);
+  const users = program.command('user').description('The people of this island.');
+  for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
   return program;
 }
 

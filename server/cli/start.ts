@@ -34,10 +34,10 @@ async function start(options: ConfigOption & LogOptions): Promise<void> {
     process.exit(1);
   });
   // Loaded only here: no other command needs all of it.
-  const { startHomeserver } = await import('../homeserver.ts');
-  const island = await startHomeserver(config, { clock: systemClock, random: systemRandom, log });
-  log.info({ serverName: config.serverName, urls: publicUrls(config, island) }, 'island ready');
-  await hints(config, island, log);
+  const { RunningIsland } = await import('../running-island.ts');
+  const island = await RunningIsland.start(config, { clock: systemClock, random: systemRandom, log });
+  log.info({ serverName: config.serverName, urls: publicUrls(config, island.homeserver) }, 'island ready');
+  await hints(config, island.homeserver, log);
 
   const signal = await signalled;
   log.info({ signal }, 'stopping');

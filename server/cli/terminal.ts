@@ -30,3 +30,22 @@ function shellWord(word: string): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** Columns for people. What others chose (names) cannot steer the terminal. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [heads, ...rows].map((row) => row.map(plain));
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** A text on one line, without characters that control a terminal. */
+export function plain(text: string): string {
+  return text.replace(/\p{C}/gu, '?');
+}

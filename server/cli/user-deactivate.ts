@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { administer } from './island-access.ts';
+import { localpartOf } from './local-user.ts';
+import { counted, print } from './terminal.ts';
+
+export function addUserDeactivate(users: Command): void {
+  const command = users
+    .command('deactivate <user>')
+    .description('Lock a user out for good: all sessions end, and nobody can sign in under that name again.');
+  withConfig(command).action(async (user: string, options: ConfigOption) => {
+    const config = await readConfiguration(options.config);
+    const localpart = localpartOf(user, config);
+    const { sessions } = await administer(config, (island) => island.deactivateUser({ localpart }));
+    print(`@${localpart}:${config.serverName} is deactivated; ${counted(sessions, 'session')} ended`);
+  });
+}

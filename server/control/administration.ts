@@ -1,0 +1,37 @@
+/** A user, as `archipelago user list` shows them. */
+export interface UserSummary {
+  readonly user_id: string;
+  readonly localpart: string;
+  readonly display_name: string | null;
+  readonly admin: boolean;
+  readonly deactivated: boolean;
+  /** Milliseconds since the epoch. */
+  readonly created_ts: number;
+}
+
+/** A partner, as `archipelago partner list` shows it. */
+export interface PartnerSummary {
+  readonly server_name: string;
+  readonly state: 'active' | 'suspended';
+  readonly link: {
+    readonly state: 'connected' | 'connecting' | 'down';
+    /** Milliseconds since the epoch; null while the island does not run. */
+    readonly since: number | null;
+    readonly dialled_by: 'us' | 'them' | null;
+  };
+  /** How much is still to be delivered. */
+  readonly outbox: { readonly pdu: number; readonly device: number; readonly ephemeral: number };
+}
+
+/**
+ * What commands do to an island, whether it runs (over its control socket) or not (on its database). Everything
+ * rejects with an error whose message is for the administrator.
+ */
+export interface Administration {
+  addUser(request: { localpart: string; password: string; admin: boolean }): Promise<{ userId: string }>;
+  listUsers(): Promise<UserSummary[]>;
+  /** Gives how many sessions that ended. */
+  resetPassword(request: { localpart: string; password: string }): Promise<{ sessions: number }>;
+  deactivateUser(request: { localpart: string }): Promise<{ sessions: number }>;
+  listPartners(): Promise<PartnerSummary[]>;
+}
