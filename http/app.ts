@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
-import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
-import Value from 'typebox/value';
+import type { Validator } from 'typebox/compile';
 import { readJson } from './body.ts';
 import type { AddressOf } from './client-address.ts';
+import { dispatcher, knownPaths } from './dispatch.ts';
 import { badJson, MatrixError, missingToken, unrecognized } from './errors.ts';
 import { type AuthenticatedUser, Reply, type Route } from './route.ts';
 
@@ -34,48 +34,39 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
   const app = new Koa();
   // Koa prints errors to stderr by default; ours are answered and logged below.
   app.silent = true;
-  app.use(async (ctx, next) => {
+  const isKnown = knownPaths(routes);
+  const dispatch = dispatcher(
+    routes,
+    (ctx, route) => serve(ctx, route, deps),
+    async (ctx) => {
+      throw unrecognized(isKnown(ctx.path) ? 405 : 404);
+    },
+  );
+  app.use(async (ctx) => {
     ctx.set(corsHeaders);
     try {
-      if (ctx.method === 'OPTIONS') ctx.status = 200;
-      else await next();
-      if (ctx.method === 'OPTIONS') ctx.body = {};
+      if (ctx.method === 'OPTIONS') {
+        ctx.status = 200;
+        ctx.body = {};
+        return;
+      }
+      requireDecodable(ctx.path);
+      deps.refuse?.(ctx.path);
+      await dispatch(ctx);
     } catch (error) {
       answerError(ctx, error, deps);
     }
-  });
-  const router = buildRouter(routes, deps);
-  app.use(decodeOnce);
-  app.use((ctx, next) => {
-    deps.refuse?.(ctx.path);
-    return next();
-  });
-  app.use(router.routes());
-  const isKnown = knownPaths(routes);
-  app.use((ctx) => {
-    throw unrecognized(isKnown(ctx.path) ? 405 : 404);
   });
   return app;
 }
 
 /** A path whose percent-encoding is broken reaches no route. */
-async function decodeOnce(ctx: Context, next: () => Promise<unknown>): Promise<void> {
+function requireDecodable(path: string): void {
   try {
-    decodeURIComponent(ctx.path);
+    decodeURIComponent(path);
   } catch {
     throw new MatrixError(400, 'M_INVALID_PARAM', 'The path is not valid percent-encoded UTF-8');
   }
-  await next();
-}
-
-function buildRouter(routes: readonly Route[], deps: AppDependencies): Router {
-  const router = new Router({ sensitive: true, strict: true });
-  for (const route of routes) {
-    for (const path of route.paths) {
-      router.register(path, [route.method], [(ctx) => serve(ctx, route, deps)]);
-    }
-  }
-  return router;
 }
 
 async function serve(
@@ -91,12 +82,15 @@ async function serve(
   let body: unknown;
   if (route.body !== undefined) {
     body = await readJson(ctx.req, route.maxBody, route.numbers);
-    if (!Value.Check(route.body, body)) throw badJson(describeMismatch(route, body));
+    const validator = route.body();
+    if (!validator.Check(body)) throw badJson(describeMismatch(validator, body));
   }
   const answer = await route.handler({
     user,
     params: paramsOf(ctx),
-    query: new URLSearchParams(ctx.querystring),
+    get query() {
+      return new URLSearchParams(ctx.querystring);
+    },
     body,
     request: ctx.req,
     remoteAddress,
@@ -144,25 +138,11 @@ async function authenticated(
   return deps.authenticate(match[1], remoteAddress);
 }
 
-function describeMismatch(route: Route, body: unknown): string {
-  if (route.body === undefined) return 'The body does not fit';
-  const [first] = Value.Errors(route.body, body);
+function describeMismatch(validator: Validator, body: unknown): string {
+  const [first] = validator.Errors(body);
   if (first === undefined) return 'The body does not fit';
   const path = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
   return path === '' ? `The body ${first.message}` : `${path} ${first.message}`;
-}
-
-function knownPaths(routes: readonly Route[]): (path: string) => boolean {
-  const patterns = routes.flatMap((route) => route.paths.map(toPattern));
-  return (path) => patterns.some((pattern) => pattern.test(path));
-}
-
-function toPattern(path: string): RegExp {
-  const source = path
-    .split(/(:[A-Za-z]+)/)
-    .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
-    .join('');
-  return new RegExp(`^${source}$`);
 }
 
 /** The one place that answers errors. What nobody foresaw is logged with its stack and says nothing outside. */

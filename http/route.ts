@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
+import Compile, { type Validator } from 'typebox/compile';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
 
 /** Who asks, as the access token says. */
@@ -71,7 +72,8 @@ export interface Route {
   readonly method: Method;
   readonly paths: readonly string[];
   readonly auth: RouteAuth;
-  readonly body: TSchema | undefined;
+  /** The check of the JSON body; undefined where there is none. */
+  readonly body: (() => Validator) | undefined;
   readonly numbers: 'canonical' | 'any';
   readonly maxBody: number;
   readonly handler: (
@@ -83,11 +85,18 @@ export interface Route {
 export function route<A extends RouteAuth, B extends TSchema | undefined = undefined>(
   spec: RouteSpec<A, B>,
 ): Route {
+  const { body } = spec;
+  // Compiled when the first request comes: a start would have to compile a hundred of them.
+  let validator: Validator | undefined;
+  const check = (schema: TSchema): Validator => {
+    validator ??= Compile(schema);
+    return validator;
+  };
   return {
     method: spec.method,
     paths: typeof spec.path === 'string' ? [spec.path] : spec.path,
     auth: spec.auth,
-    body: spec.body,
+    body: body === undefined ? undefined : () => check(body),
     numbers: spec.numbers ?? 'any',
     maxBody: spec.maxBody ?? 1024 * 1024,
     // The application checks body and user before it calls; only the types are forgotten here.

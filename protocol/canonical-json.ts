@@ -34,30 +34,64 @@ function canonicalArray(array: readonly JsonValue[]): string {
 }
 
 function canonicalObject(object: JsonObject): string {
-  const keys = sortedKeys(object);
+  const keys = Object.keys(object);
+  sortKeys(keys);
   let text = '{';
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index] as string;
-    text += `${index > 0 ? ',' : ''}${canonicalString(key)}:${canonicalJson(object[key] as JsonValue)}`;
+    if (index > 0) text += ',';
+    text += `${canonicalString(key)}:${canonicalJson(object[key] as JsonValue)}`;
   }
   return `${text}}`;
+}
+
+/** One member of an object: its key, and its canonical text with the key. */
+export interface Member {
+  readonly key: string;
+  readonly text: string;
+}
+
+/**
+ * The members of an object in canonical order. For objects that are needed in several forms which share most of their
+ * members: what is shared is serialised once. `canonicalText(canonicalMembers(x))` is `canonicalJson(x)`.
+ */
+export function canonicalMembers(object: JsonObject): Member[] {
+  const keys = Object.keys(object);
+  sortKeys(keys);
+  return keys.map((key) => canonicalMember(key, object[key] as JsonValue));
+}
+
+export function canonicalMember(key: string, value: JsonValue): Member {
+  return { key, text: `${canonicalString(key)}:${canonicalJson(value)}` };
+}
+
+/** The members with one more, in canonical order. No member may have its key already. */
+export function withMember(members: readonly Member[], key: string, value: JsonValue): Member[] {
+  const place = members.findIndex((member) => compareCodePoints(member.key, key) > 0);
+  return members.toSpliced(place < 0 ? members.length : place, 0, canonicalMember(key, value));
+}
+
+/** The canonical form of the object that has these members. */
+export function canonicalText(members: readonly Member[]): string {
+  let text = '';
+  for (const member of members) text += text === '' ? member.text : `,${member.text}`;
+  return `{${text}}`;
 }
 
 /**
  * `Array.sort` compares UTF-16 units, which puts U+FFFF before U+10000: wrong as soon as a key holds a surrogate
  * pair. Only then is the slower comparison by code points needed.
  */
-function sortedKeys(object: JsonObject): string[] {
-  const keys = Object.keys(object);
+function sortKeys(keys: string[]): void {
   let surrogates = false;
   let sorted = true;
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index] as string;
     if (index > 0 && sorted && (keys[index - 1] as string) > key) sorted = false;
-    if (!surrogates && /[\ud800-\udfff]/.test(key)) surrogates = true;
+    if (!surrogates && !plain.test(key) && surrogate.test(key)) surrogates = true;
   }
-  if (surrogates) return keys.sort(compareCodePoints);
-  return sorted ? keys : keys.sort();
+  if (surrogates) keys.sort(compareCodePoints);
+  else if (!sorted) keys.sort();
 }
 
 export function compareCodePoints(a: string, b: string): number {
@@ -75,7 +109,12 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
+/** Printable ASCII without the two characters that are escaped: such a text is well-formed, and its own form. */
+const plain = /^[ !#-[\]-~]*$/;
+const surrogate = /[\ud800-\udfff]/;
+
 function canonicalString(text: string): string {
+  if (plain.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new JsonError('M_BAD_JSON', 'A string holds half of a surrogate pair');
   // For well-formed text JSON.stringify escapes exactly what the canonical form escapes, in the same way.
   return JSON.stringify(text);

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { encodeBase64, encodeBase64Url } from './base64.ts';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
 import type { Pdu, UnsignedPdu } from './event.ts';
 import type { JsonObject } from './json.ts';
@@ -10,12 +9,12 @@ import type { RoomVersion } from './room-versions.ts';
 
 /** SHA-256 over everything but `unsigned`, `signatures` and `hashes`; unpadded Base64. */
 export function contentHash(pdu: Pdu | UnsignedPdu): string {
-  return encodeBase64(sha256(canonicalJson(without(pdu, ['unsigned', 'signatures', 'hashes']))));
+  return textHash(canonicalJson(without(pdu, ['unsigned', 'signatures', 'hashes'])));
 }
 
 /** SHA-256 over the redacted event without `signatures` and `unsigned`; URL-safe unpadded Base64. */
 export function referenceHash(pdu: Pdu, version: RoomVersion): string {
-  return encodeBase64Url(sha256(canonicalJson(without(redact(pdu, version), ['signatures', 'unsigned']))));
+  return textHashUrl(canonicalJson(without(redact(pdu, version), ['signatures', 'unsigned'])));
 }
 
 export function eventIdOf(pdu: Pdu, version: RoomVersion): string {
@@ -27,8 +26,14 @@ export function roomIdOf(create: Pdu, version: RoomVersion): string {
   return version.roomIdIsHash ? `!${referenceHash(create, version)}` : (create.room_id ?? '');
 }
 
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+/** SHA-256 of a text; unpadded Base64. */
+export function textHash(text: string): string {
+  return textHashUrl(text).replaceAll('-', '+').replaceAll('_', '/');
+}
+
+/** SHA-256 of a text; URL-safe unpadded Base64. */
+export function textHashUrl(text: string): string {
+  return hash('sha256', text, 'base64url');
 }
 
 export function without(object: JsonObject, keys: readonly string[]): JsonObject {

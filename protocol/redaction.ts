@@ -23,6 +23,13 @@ const keptKeysV11 = [
 
 const keptKeysV10 = [...keptKeysV11, 'prev_state', 'origin', 'membership'] as const;
 
+const kept = { v10: new Set<string>(keptKeysV10), v11: new Set<string>(keptKeysV11) };
+
+/** Whether an event keeps its top-level `key` when it is redacted; of `content` what `redactContent` gives. */
+export function survivesRedaction(key: string, version: RoomVersion): boolean {
+  return (version.updatedRedactionRules ? kept.v11 : kept.v10).has(key);
+}
+
 const powerLevelKeys = [
   'ban',
   'events',

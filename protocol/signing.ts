@@ -1,12 +1,19 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64, encodeBase64Url } from './base64.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { decodeBase64, encodeBase64 } from './base64.ts';
+import {
+  canonicalJson,
+  canonicalMember,
+  canonicalMembers,
+  canonicalText,
+  type Member,
+  withMember,
+} from './canonical-json.ts';
 import { isReducedScalar, isValidPoint } from './ed25519-encoding.ts';
 import type { Pdu, UnsignedPdu } from './event.ts';
-import { sha256, without } from './hashing.ts';
+import { textHash, textHashUrl, without } from './hashing.ts';
 import { isObject, type JsonObject } from './json.ts';
-import { redact } from './redaction.ts';
+import { redact, redactContent, survivesRedaction } from './redaction.ts';
 import type { RoomVersion } from './room-versions.ts';
 import type { Random } from './runtime.ts';
 
@@ -106,18 +113,34 @@ export function verifyJson(
   return signature !== undefined && verifyEd25519(publicKey, signedBytes(object), signature);
 }
 
-/** Hashes and signs a new event, and names it. */
+/**
+ * Hashes and signs a new event, and names it; `json` is the canonical text of the result. Every member is serialised
+ * once: the three texts that are hashed, signed and stored are put together from the same pieces.
+ */
 export function signEvent(
   pdu: UnsignedPdu,
   version: RoomVersion,
   serverName: string,
   key: SigningKey,
-): { pdu: Pdu; eventId: string } {
-  const hashes = { sha256: encodeBase64(sha256(canonicalJson(pdu))) };
+): { pdu: Pdu; eventId: string; json: string } {
+  const unhashed = canonicalMembers(pdu);
+  const hashes = { sha256: textHash(canonicalText(unhashed)) };
+  const members = withMember(unhashed, 'hashes', hashes);
   // What is signed and what names the event are the same text: the redacted event without its signatures.
-  const text = canonicalJson(redact({ ...pdu, hashes }, version));
+  const content = redactContent(pdu.type, pdu.content, version);
+  const kept: Member[] = [];
+  for (const member of members) {
+    if (!survivesRedaction(member.key, version)) continue;
+    const isCut = member.key === 'content' && content !== pdu.content;
+    kept.push(isCut ? canonicalMember('content', content) : member);
+  }
+  const text = canonicalText(kept);
   const signatures = { [serverName]: { [key.keyId]: encodeBase64(key.sign(Buffer.from(text))) } };
-  return { pdu: { ...pdu, hashes, signatures }, eventId: `$${encodeBase64Url(sha256(text))}` };
+  return {
+    pdu: { ...pdu, hashes, signatures },
+    eventId: `$${textHashUrl(text)}`,
+    json: canonicalText(withMember(members, 'signatures', signatures)),
+  };
 }
 
 /** The event with our signature beside those that are there. */

@@ -7,7 +7,6 @@ import { signEvent } from '../protocol/signing.ts';
 import { authEventIds, authStateAt } from './auth.ts';
 import type { RoomContext } from './context.ts';
 import { badJson, forbidden, RoomError } from './errors.ts';
-import { pduText } from './pdu-text.ts';
 import type { Room } from './room.ts';
 import type { StateSet } from './state/state-set.ts';
 import type { StoredEvent } from './types.ts';
@@ -64,14 +63,19 @@ export function draftEvent(ctx: RoomContext, room: Room, place: Place, request: 
   return pdu;
 }
 
+/** An event of ours, and its canonical text. */
+export interface BuiltEvent extends RoomEvent {
+  readonly json: string;
+}
+
 /** Signs an event of ours. Throws 413 for one that is too large and 400 for content Matrix forbids. */
-function sealEvent(ctx: RoomContext, room: Room, draft: UnsignedPdu): RoomEvent {
+function sealEvent(ctx: RoomContext, room: Room, draft: UnsignedPdu): BuiltEvent {
   checkSizes(draft);
   try {
-    const { pdu, eventId } = signEvent(draft, room.version, ctx.serverName, ctx.signingKey);
-    if (Buffer.byteLength(pduText(pdu)) > maxPduBytes)
+    const { pdu, eventId, json } = signEvent(draft, room.version, ctx.serverName, ctx.signingKey);
+    if (Buffer.byteLength(json) > maxPduBytes)
       throw new RoomError(413, 'M_TOO_LARGE', 'The event is too large');
-    return { eventId, roomId: room.roomId, pdu, rejected: false };
+    return { eventId, roomId: room.roomId, pdu, rejected: false, json };
   } catch (error) {
     if (error instanceof JsonError) throw badJson(error.message);
     throw error;
@@ -84,7 +88,7 @@ export async function buildEvent(
   room: Room,
   place: Place,
   request: EventRequest,
-): Promise<RoomEvent> {
+): Promise<BuiltEvent> {
   const event = sealEvent(ctx, room, draftEvent(ctx, room, place, request));
   const state = await authStateAt(ctx, room, event.pdu, place.before);
   // Our own signature is the only one on it, so only we can be an authorising server.

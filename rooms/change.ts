@@ -5,7 +5,6 @@ import type { Note, WriteOp } from '../storage/write-set.ts';
 import { backfilledPosition, nextPosition, type Position } from '../storage/write-set.ts';
 import { type Consequences, putState, relayTo, removeState } from './consequences.ts';
 import type { RoomContext } from './context.ts';
-import { pduText } from './pdu-text.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
 import type { Room } from './room.ts';
 import { type StateSet, stateDifference } from './state/state-set.ts';
@@ -19,6 +18,8 @@ type Draft = { -readonly [K in keyof StoredEvent]: StoredEvent[K] };
 export interface AddOptions {
   /** The state before the event. */
   readonly before: StateSet;
+  /** The event's canonical text, where the caller has it already. */
+  readonly json?: string | undefined;
   /** The row that is there already: an outlier that gets its place, a rejected event that is accepted now. */
   readonly existing?: StoredEvent | undefined;
   readonly rejectReason?: string | undefined;
@@ -306,14 +307,20 @@ export class RoomChange {
   #write(
     stored: Draft,
     position: Position | null,
-    options: { existing?: StoredEvent | undefined; waitingFor?: readonly string[] | undefined },
+    options: {
+      existing?: StoredEvent | undefined;
+      waitingFor?: readonly string[] | undefined;
+      json?: string | undefined;
+    },
   ): void {
     const { events } = this.#ctx.db;
     if (position !== null) this.#positions.push({ event: stored, position });
     stored.internal = internalOf(stored, options.waitingFor);
     const { existing } = options;
     if (existing === undefined) {
-      this.ops.push(...events.insert({ ...stored, position, json: pduText(stored.pdu) }));
+      // Its text is that of the event as it came: not if a redaction waited for it.
+      const json = stored.redactedBy === null ? options.json : undefined;
+      this.ops.push(...events.insert({ ...stored, position, json }));
       return;
     }
     this.ops.push(...events.update(stored.nid, { ...stored, position }));

@@ -134,7 +134,8 @@ async function step(
 ): Promise<void> {
   const place = await nextPlace(ctx, room);
   try {
-    await change.add(await buildEvent(ctx, room, place, { sender, ...event }), { before: place.before });
+    const built = await buildEvent(ctx, room, place, { sender, ...event });
+    await change.add(built, { before: place.before, json: built.json });
   } catch (error) {
     if (error instanceof RoomError && error.status === 403)
       throw new RoomError(400, 'M_INVALID_ROOM_STATE', `${event.type}: ${error.message}`, {}, error);

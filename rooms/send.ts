@@ -51,6 +51,7 @@ export async function addLocal(
   const { txn } = options;
   await change.add(event, {
     before: place.before,
+    json: event.json,
     relay: {},
     txn: txn === undefined ? undefined : { deviceId: txn.deviceId, txnId: txn.txnKey },
   });

@@ -12,7 +12,7 @@ export interface NewEvent {
   readonly roomNid: number;
   readonly pdu: Pdu;
   /** Canonical text of the PDU, where the caller has it already. */
-  readonly json?: string;
+  readonly json?: string | undefined;
   /** Absent: no place in the timeline. */
   readonly position?: Position | null;
   readonly receivedTs: number;
