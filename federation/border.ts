@@ -1,47 +1,63 @@
+import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
-import { mayInvite, mayShare, mayTalk, mayTransferFiles, type Shared } from '../policy/partner-rules.ts';
+import type { Shared } from '../policy/partner-policy.ts';
+import { mayShare } from '../policy/rules/share.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
+import type { Clock } from '../protocol/runtime.ts';
 import type { Border } from '../rooms/ports.ts';
 import type { PartnerRegistry } from './partners.ts';
 
 /** The border's rules, asked with the facts of this moment. */
 export class PartnerBorder implements Border {
-  readonly #serverName: string;
   readonly #partners: PartnerRegistry;
+  readonly #clock: Clock;
 
-  constructor(serverName: string, partners: PartnerRegistry) {
-    this.#serverName = serverName;
+  constructor(partners: PartnerRegistry, clock: Clock) {
     this.#partners = partners;
+    this.#clock = clock;
   }
 
   /** Users of one server may always invite each other; between servers the partner's policy decides. */
   mayInvite(from: string, to: string): Decision {
-    const outbound = serverNameOf(from) === this.#serverName;
-    const facts = this.#partners.factsAbout(serverNameOf(outbound ? to : from));
-    if (facts.remoteServer === this.#serverName) return mayTalk(facts);
-    return mayInvite({
-      ...facts,
-      direction: outbound ? 'outbound' : 'inbound',
-      localUser: outbound ? from : to,
-      remoteUser: outbound ? to : from,
-    });
+    const { serverName } = this.#partners;
+    const outbound = serverNameOf(from) === serverName;
+    const [local, remote] = outbound ? [from, to] : [to, from];
+    const remoteServer = serverNameOf(remote);
+    if (remoteServer === serverName) return this.mayAsk(serverName);
+    return decide(
+      this.#partners,
+      {
+        action: 'invite',
+        direction: outbound ? 'outbound' : 'inbound',
+        remoteServer,
+        local: { userId: local, departments: [] },
+        remote: [remote],
+        isApproved: false,
+      },
+      this.#clock.now(),
+    );
   }
 
   mayTalkTo(serverName: string): boolean {
-    return serverName === this.#serverName || this.#partners.isActive(serverName);
+    return serverName === this.#partners.serverName || this.#partners.isActive(serverName);
   }
 
   /** May that server send requests to us at all? */
-  mayAsk(serverName: string): Decision {
-    return mayTalk(this.#partners.factsAbout(serverName));
+  mayAsk(remoteServer: string): Decision {
+    return decide(this.#partners, { action: 'talk', direction: 'inbound', remoteServer }, this.#clock.now());
   }
 
   mayShare(serverName: string, what: Shared): boolean {
-    return mayShare({ ...this.#partners.factsAbout(serverName), what }).allowed;
+    const partner = this.#partners.get(serverName);
+    return partner !== undefined && this.#partners.isActive(serverName) && mayShare(partner, what).allowed;
   }
 
   /** `outbound`: they fetch a file of ours. */
-  mayTransferFiles(serverName: string, direction: 'outbound' | 'inbound'): Decision {
-    return mayTransferFiles({ ...this.#partners.factsAbout(serverName), direction });
+  mayTransferFiles(remoteServer: string, direction: 'outbound' | 'inbound'): Decision {
+    return decide(
+      this.#partners,
+      { action: 'file', direction, remoteServer, remote: [], file: {} },
+      this.#clock.now(),
+    );
   }
 }

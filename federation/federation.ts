@@ -84,7 +84,7 @@ export class Federation {
       partners,
       ...(deps.oldKeys === undefined ? {} : { oldKeys: deps.oldKeys }),
     });
-    this.border = new PartnerBorder(serverName, partners);
+    this.border = new PartnerBorder(partners, clock);
     this.#boots = new BootIds(log);
     this.#bootId = encodeBase64Url(random.bytes(9));
     this.link = new LinkManager({

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { PolicyBook } from '../policy/book.ts';
 import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
-import { type BorderFacts, mayTalk, type PartnerFacts } from '../policy/partner-rules.ts';
+import { mayTalk } from '../policy/rules/talk.ts';
 import type { Clock } from '../protocol/runtime.ts';
 
 /** What the configuration says of a partner, as far as federation asks. */
@@ -50,14 +51,14 @@ export interface PartnerChanges {
  * The partners of this island, in memory. Nobody is a partner who is not in here, and a whole set replaces
  * the old one at once: readers see the one or the other.
  */
-export class PartnerRegistry {
-  readonly #serverName: string;
+export class PartnerRegistry implements PolicyBook {
+  readonly serverName: string;
   readonly #clock: Clock;
   readonly #listeners = new Set<(changes: PartnerChanges) => void>();
   #partners: ReadonlyMap<string, Partner>;
 
   constructor(deps: { serverName: string; clock: Clock; partners: readonly PartnerEntry[] }) {
-    this.#serverName = deps.serverName;
+    this.serverName = deps.serverName;
     this.#clock = deps.clock;
     this.#partners = this.#index(deps.partners);
   }
@@ -65,7 +66,7 @@ export class PartnerRegistry {
   #index(entries: readonly PartnerEntry[]): ReadonlyMap<string, Partner> {
     const partners = new Map<string, Partner>();
     for (const entry of entries)
-      if (entry.serverName !== this.#serverName) partners.set(entry.serverName, partnerOf(entry));
+      if (entry.serverName !== this.serverName) partners.set(entry.serverName, partnerOf(entry));
     return partners;
   }
 
@@ -108,13 +109,7 @@ export class PartnerRegistry {
   }
 
   isActive(serverName: string): boolean {
-    return this.#partners.has(serverName) && mayTalk(this.factsAbout(serverName)).allowed;
-  }
-
-  /** The facts that the border's rules ask for. */
-  factsAbout(remoteServer: string): BorderFacts {
-    const partner: PartnerFacts | undefined = this.#partners.get(remoteServer);
-    return { now: this.#clock.now(), serverName: this.#serverName, remoteServer, partner };
+    return this.#partners.has(serverName) && mayTalk(this, serverName, this.#clock.now()).allowed;
   }
 }
 

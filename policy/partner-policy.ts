@@ -1,24 +1,75 @@
-/** What a partner may do here and what of ours it may see (one value per part; files say otherwise later). */
+import type { Who } from './who.ts';
+
+/** `approve`: held until an admin or the invitee's manager says yes. */
+export type InviteRule = 'allow' | 'approve' | 'deny';
+
+export type FileDirection = 'both' | 'outbound' | 'inbound' | 'none';
+
+/** What is told of one side's people to the other. */
+export type Shared = 'presence' | 'typing' | 'receipts' | 'device_names';
+
+/** What a partner may do here, and what of ours it may see: the `policy:` of its entry, complete. */
 export interface PartnerPolicy {
-  /** User ids of ours that the partnership is for, or everyone. */
-  readonly allowLocal: 'everyone' | readonly string[];
-  /** User ids of theirs that it is for, or everyone. */
-  readonly allowRemote: 'everyone' | readonly string[];
-  readonly invites: { readonly outbound: 'allow' | 'deny'; readonly inbound: 'allow' | 'deny' };
-  readonly files: 'both' | 'outbound' | 'inbound' | 'none';
-  readonly share: {
-    readonly presence: boolean;
-    readonly typing: boolean;
-    readonly receipts: boolean;
-    readonly directory: boolean;
-  };
+  readonly allowLocal: Who;
+  readonly allowRemote: Who;
+  readonly invites: { readonly outbound: InviteRule; readonly inbound: InviteRule };
+  readonly rooms: RoomPolicy;
+  readonly files: FilePolicy;
+  readonly directory: DirectoryPolicy;
+  readonly share: Readonly<Record<Shared, boolean>>;
+  /** Event types that do not cross. */
+  readonly events: { readonly deny: readonly string[] };
+  /** Where each part stands, as `FILE:LINE`, by its key as `files.max_size`; parts that are absent are defaults. */
+  readonly rules: Readonly<Record<string, string>>;
 }
 
-/** What holds for a partner about which nothing else was said. */
+interface RoomPolicy {
+  /** Whether ours may be in rooms that theirs made. */
+  readonly remoteMayCreate: boolean;
+  readonly encryption: 'required' | 'optional' | 'forbidden';
+  /** Further servers in a shared room: none, active partners of ours only, or any. */
+  readonly thirdParties: 'deny' | 'listed' | 'allow';
+  /** The highest power level that one of theirs may be given. */
+  readonly maxRemotePowerLevel: number;
+  /** What `m.room.history_visibility` may be. */
+  readonly historyVisibility: 'any' | readonly string[];
+}
+
+interface FilePolicy {
+  readonly direction: FileDirection;
+  /** Bytes. */
+  readonly maxSize?: number | undefined;
+  /** `type/subtype` or `type/*`; absent: any. */
+  readonly mime?: readonly string[] | undefined;
+}
+
+interface DirectoryPolicy {
+  /** Whom of ours they find. */
+  readonly expose: Who;
+  /** Which fields of those people they see. */
+  readonly fields: readonly string[];
+}
+
+/** What holds for a part about which nothing was said. */
 export const defaultPartnerPolicy: PartnerPolicy = {
   allowLocal: 'everyone',
   allowRemote: 'everyone',
   invites: { outbound: 'allow', inbound: 'allow' },
-  files: 'both',
-  share: { presence: false, typing: true, receipts: true, directory: false },
+  rooms: {
+    remoteMayCreate: true,
+    encryption: 'optional',
+    thirdParties: 'deny',
+    maxRemotePowerLevel: 100,
+    historyVisibility: 'any',
+  },
+  files: { direction: 'both' },
+  directory: { expose: [], fields: ['display_name', 'avatar'] },
+  share: { presence: false, typing: true, receipts: true, device_names: false },
+  events: { deny: [] },
+  rules: {},
 };
+
+/** Where the part stands that decided: a line of the configuration, or that it is the default. */
+export function ruleOf(policy: PartnerPolicy, key: string): string {
+  return policy.rules[key] ?? `default of ${key}`;
+}

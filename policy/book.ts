@@ -1,0 +1,18 @@
+import type { PartnerPolicy } from './partner-policy.ts';
+
+/** What is known of a partner: the stricter of what the files say and what was done at run time. */
+export interface PartnerFacts {
+  readonly serverName: string;
+  readonly state: 'active' | 'suspended';
+  /** Milliseconds since the epoch; from then on the partnership is suspended. */
+  readonly validUntil?: number | undefined;
+  readonly policy: PartnerPolicy;
+  /** Where the entry stands, or the record that suspended it. */
+  readonly rule: string;
+}
+
+/** All rules of an island at one moment. A draft is another book. */
+export interface PolicyBook {
+  readonly serverName: string;
+  get(serverName: string): PartnerFacts | undefined;
+}

@@ -1,0 +1,107 @@
+import type { PartnerFacts, PolicyBook } from './book.ts';
+import { allOf, allowed, type Decision } from './decision.ts';
+import type { Question } from './question.ts';
+import { fitsEncryption, mayCross, mayTransfer } from './rules/content.ts';
+import { mayInvite } from './rules/invites.ts';
+import { mayTakePart } from './rules/people.ts';
+import { fitsClass, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
+import { mayFind, mayShare } from './rules/share.ts';
+import { mayTalk } from './rules/talk.ts';
+import type { Person } from './who.ts';
+
+/**
+ * The border's answer: the one function that serves requests, `policy explain`, `policy replay` and the audit log.
+ * `now` in milliseconds decides what has ended. Without an active partner nothing else is asked.
+ */
+export function decide(book: PolicyBook, question: Question, now: number): Decision {
+  const talk = mayTalk(book, question.remoteServer, now);
+  const partner = book.get(question.remoteServer);
+  if (!talk.allowed || partner === undefined) return talk;
+  return decideWith(book, partner, question);
+}
+
+function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question): Decision {
+  switch (question.action) {
+    case 'talk':
+      return allowed;
+    case 'message': {
+      const { eventType, isCleartext, file, direction, room } = question;
+      return allOf(
+        people(partner, question),
+        mayUseRoomOf(partner, room),
+        mayCross(partner, eventType),
+        fitsEncryption(partner, { isCleartext, isEncrypted: eventType === 'm.room.encrypted' }),
+        file === undefined ? allowed : mayTransfer(partner, direction, file),
+      );
+    }
+    case 'state': {
+      const { eventType, change } = question;
+      return allOf(
+        people(partner, question),
+        mayCross(partner, eventType),
+        mayChangeState(partner, change),
+        fitsEncryption(partner, { isCleartext: false, isEncrypted: change.enablesEncryption === true }),
+      );
+    }
+    case 'file':
+      return allOf(people(partner, question), mayTransfer(partner, question.direction, question.file));
+    case 'invite': {
+      const { room, direction, isApproved } = question;
+      return allOf(
+        people(partner, question),
+        fitsClass(partner, room),
+        mayUseRoomOf(partner, room),
+        room === undefined ? allowed : encryptionOf(partner, room.isEncrypted),
+        mayInvite(partner, direction, isApproved),
+      );
+    }
+    case 'join': {
+      const { room } = question;
+      return allOf(
+        people(partner, question),
+        fitsClass(partner, room),
+        mayUseRoomOf(partner, room),
+        room === undefined ? allowed : encryptionOf(partner, room.isEncrypted),
+      );
+    }
+    case 'create-room': {
+      const { change, isEncrypted } = question;
+      return allOf(
+        people(partner, question),
+        mayChangeState(partner, change),
+        encryptionOf(partner, isEncrypted),
+      );
+    }
+    case 'third-party':
+      return mayAdmit(book, partner, question.server, question.refusedBy);
+    case 'profile':
+      // Who shares a room has seen the name; what sharing a room reveals is no secret from them.
+      return allOf(
+        people(partner, question),
+        question.sharesRoom || question.direction === 'outbound' ? allowed : exposed(partner, question),
+      );
+    case 'directory':
+      return allOf(people(partner, question), exposed(partner, question));
+    case 'presence':
+    case 'typing':
+      return allOf(people(partner, question), mayShare(partner, question.action));
+    case 'receipt':
+      return allOf(people(partner, question), mayShare(partner, 'receipts'));
+  }
+}
+
+function people(
+  partner: PartnerFacts,
+  { local, remote }: Extract<Question, { remote: readonly string[] }>,
+): Decision {
+  return mayTakePart(partner, local, remote);
+}
+
+/** A room that is made or entered: `required` wants it encrypted, `forbidden` does not. */
+function encryptionOf(partner: PartnerFacts, isEncrypted: boolean): Decision {
+  return fitsEncryption(partner, { isCleartext: !isEncrypted, isEncrypted });
+}
+
+function exposed(partner: PartnerFacts, { local }: { readonly local?: Person | undefined }): Decision {
+  return local === undefined ? allowed : mayFind(partner, local);
+}

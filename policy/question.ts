@@ -1,0 +1,94 @@
+import type { Person } from './who.ts';
+
+/** Direction in which something crosses the border, seen from here. */
+export type Direction = 'outbound' | 'inbound';
+
+/** A room as far as the rules ask. */
+export interface RoomFacts {
+  readonly roomId: string;
+  /** `undefined`: nobody said; it becomes shared with whoever is invited first. */
+  readonly class: 'internal' | 'shared' | undefined;
+  /** Partners that a shared room is for. */
+  readonly sharedWith: readonly string[];
+  /** The server of whoever made the room. */
+  readonly creatorServer: string;
+  readonly isEncrypted: boolean;
+  /** Servers with a member who is joined or invited, ours included. */
+  readonly servers: readonly string[];
+}
+
+interface Between {
+  readonly direction: Direction;
+  /** The server on the other side. */
+  readonly remoteServer: string;
+}
+
+interface People extends Between {
+  /** The one of ours; absent where the question is about their side alone. */
+  readonly local?: Person | undefined;
+  /** User ids of theirs whom it concerns. */
+  readonly remote: readonly string[];
+}
+
+/** A file of a message, or one that is fetched. What is not known is absent. */
+export interface FileFacts {
+  /** Bytes. */
+  readonly size?: number | undefined;
+  readonly mime?: string | undefined;
+}
+
+/** What a state event would change, as far as a partner's policy speaks of it. */
+export interface StateFacts {
+  /** Power levels that it would give to people of the partner. */
+  readonly remotePower?: Readonly<Record<string, number>> | undefined;
+  /** Creators of a new room that are of the partner. */
+  readonly remoteCreators?: readonly string[] | undefined;
+  readonly historyVisibility?: string | undefined;
+  /** It turns end-to-end encryption on. */
+  readonly enablesEncryption?: boolean | undefined;
+}
+
+/**
+ * Everything that the border is ever asked. Plain data: a question that was recorded is answered again, by another
+ * policy, with the same functions.
+ */
+export type Question =
+  | ({ readonly action: 'talk' } & Between)
+  | ({
+      readonly action: 'message';
+      readonly room?: RoomFacts | undefined;
+      readonly eventType: string;
+      /** Whether the event is one that encryption is for, and is not encrypted. */
+      readonly isCleartext: boolean;
+      readonly file?: FileFacts | undefined;
+    } & People)
+  | ({
+      readonly action: 'state';
+      readonly room?: RoomFacts | undefined;
+      readonly eventType: string;
+      readonly change: StateFacts;
+    } & People)
+  | ({ readonly action: 'file'; readonly file: FileFacts } & People)
+  | ({
+      readonly action: 'invite';
+      readonly room?: RoomFacts | undefined;
+      readonly isApproved: boolean;
+    } & People)
+  | ({ readonly action: 'join'; readonly room?: RoomFacts | undefined } & People)
+  | ({ readonly action: 'create-room'; readonly change: StateFacts; readonly isEncrypted: boolean } & People)
+  | ({
+      readonly action: 'third-party';
+      readonly room: RoomFacts;
+      /** The server that would come in. */
+      readonly server: string;
+      /** Islands already in the room that said no. */
+      readonly refusedBy: readonly string[];
+    } & Between)
+  | ({
+      readonly action: 'profile';
+      /** Whether the partner has somebody in a room with that person, or an invitation from them. */
+      readonly sharesRoom: boolean;
+    } & People)
+  | ({ readonly action: 'directory' | 'presence' | 'typing' | 'receipt' } & People);
+
+export type Action = Question['action'];
