@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Objection } from './kinds.ts';
+import { errorMessage } from './problem.ts';
 
 const othersMayRead = 0o007;
 
@@ -14,7 +15,7 @@ async function statOf(path: string): Promise<Stats | string | undefined> {
     if (code === 'ENOENT') return undefined;
     if (code === 'ENOTDIR') return 'leads through something that is not a folder';
     if (code === 'EACCES') return 'leads through a folder that this user may not enter';
-    return `cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
+    return `cannot be reached: ${errorMessage(error)}`;
   }
 }
 

@@ -1,35 +1,42 @@
 import { readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { checkPartners } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
 import type { Config, ListenerConfig } from './config.ts';
 import type { DatabaseConfig } from './database-config.ts';
 import { Draft } from './draft.ts';
-import type { Problem } from './problem.ts';
+import { atTop, errorMessage, type Problem } from './problem.ts';
 import { homeserverSchema, type RawConfig, type RawListener } from './schema.ts';
 import { parseDuration, parseSize } from './units.ts';
-import { readYaml, YamlFile } from './yaml-file.ts';
+import { parseYaml, readYaml, YamlFile } from './yaml-file.ts';
 
 export type LoadedConfig =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+export interface LoadOptions {
+  /** Milliseconds since the epoch; decides what has ended. */
+  readonly now?: number;
+  /** Files as they are to become, to see whether that is right: text by absolute path, null for one to be deleted. */
+  readonly planned?: PlannedFiles;
+}
+
+export type PlannedFiles = ReadonlyMap<string, string | null>;
+
 /**
  * Reads `homeserver.yaml` and the files of `conf.d` beside it. Gives the complete, frozen configuration, or every
- * mistake with its place. Nothing is written and nothing is dialled. `now` in milliseconds decides what has ended.
+ * mistake with its place. Nothing is written and nothing is dialled.
  */
-export async function loadConfig(
-  path: string,
-  options: { readonly now?: number } = {},
-): Promise<LoadedConfig> {
+export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+  const { planned = new Map() } = options;
   const file = resolve(path);
-  const main = await readYaml(file);
+  const main = await read(file, planned);
   if (!(main instanceof YamlFile)) return { ok: false, problems: main };
   const draft = new Draft(main);
   draft.add(main, checkShape(main, homeserverSchema, draft.problems));
-  for (const extra of await filesOfConfD(join(dirname(file), 'conf.d'))) {
-    const yaml = await readYaml(extra);
+  for (const extra of await extraFiles(join(dirname(file), 'conf.d'), planned, draft)) {
+    const yaml = await read(extra, planned);
     if (yaml instanceof YamlFile) draft.add(yaml, checkShape(yaml, homeserverSchema, draft.problems));
     else draft.problems.push(...yaml);
   }
@@ -48,20 +55,37 @@ function failed(draft: Draft): LoadedConfig {
   return { ok: false, problems: draft.problems };
 }
 
+function read(path: string, planned: PlannedFiles): Promise<YamlFile | Problem[]> | YamlFile | Problem[] {
+  const text = planned.get(path);
+  return text === undefined || text === null ? readYaml(path) : parseYaml(path, text);
+}
+
+/** The files of `conf.d`: those that are there, and those that are planned. */
+async function extraFiles(folder: string, planned: PlannedFiles, draft: Draft): Promise<string[]> {
+  const added = [...planned.keys()].filter((path) => path.startsWith(join(folder, sep)));
+  const files = new Set([...(await filesBelow(folder, draft)), ...added]);
+  return [...files].filter((path) => planned.get(path) !== null);
+}
+
 /** Every `.yaml` below a folder in the order of their paths; hidden ones are files being written. */
-async function filesOfConfD(folder: string): Promise<string[]> {
+async function filesBelow(folder: string, draft: Draft): Promise<string[]> {
   let entries: Awaited<ReturnType<typeof readEntries>>;
   try {
     entries = await readEntries(folder);
-  } catch {
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'ENOENT')
+      draft.problems.push(atTop(folder, `the folder cannot be read: ${errorMessage(error)}`));
     return [];
   }
   const files: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.')) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) files.push(...(await filesOfConfD(path)));
+    if (entry.isDirectory()) files.push(...(await filesBelow(path, draft)));
     else if (entry.name.endsWith('.yaml')) files.push(path);
+    else if (entry.name.endsWith('.yml'))
+      draft.warnings.push(atTop(path, 'this file is not read', 'only names in .yaml are: rename it'));
   }
   return files;
 }

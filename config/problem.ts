@@ -13,6 +13,15 @@ export interface Problem {
   readonly suggestion?: string | undefined;
 }
 
+/** A problem with a file or folder as a whole. */
+export function atTop(file: string, message: string, suggestion?: string): Problem {
+  return { file, line: 1, column: 1, message, suggestion };
+}
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** One line: `homeserver.yaml:3:1: message (suggestion)`; the path is shown as seen from `folder`. */
 export function formatProblem(problem: Problem, folder: string): string {
   const { line, column, message, suggestion } = problem;

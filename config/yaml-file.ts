@@ -11,7 +11,7 @@ import {
   parseDocument,
   type YAMLError,
 } from 'yaml';
-import type { Problem } from './problem.ts';
+import { atTop, errorMessage, type Problem } from './problem.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 
@@ -146,10 +146,6 @@ function firstLower(message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
-function atTop(file: string, message: string, suggestion?: string): Problem {
-  return { file, line: 1, column: 1, message, suggestion };
-}
-
 function cannotRead(path: string, error: unknown): Problem {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT')
@@ -159,5 +155,5 @@ function cannotRead(path: string, error: unknown): Problem {
       'make one with: archipelago init --server-name NAME --dir DIR',
     );
   if (code === 'EISDIR') return atTop(path, 'this is a folder, and the file in it is asked for');
-  return atTop(path, `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  return atTop(path, `the file cannot be read: ${errorMessage(error)}`);
 }

@@ -1,6 +1,13 @@
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from './admin-error.ts';
+
+/** Makes a folder and those above it where they are missing, and makes sure that they are on disk. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
+}
 
 /**
  * Makes a file: on disk in full or not at all. Gives false, and touches nothing, if the name is taken. The folder

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
 import { Federation } from '../federation/federation.ts';
-import { PartnerRegistry } from '../federation/partners.ts';
+import { type PartnerChanges, PartnerRegistry } from '../federation/partners.ts';
 import { isRoomVersionId } from '../protocol/room-versions.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { RoomEngine } from '../rooms/room-engine.ts';
@@ -198,9 +198,9 @@ export class Homeserver {
     return this.#listeners.urls;
   }
 
-  /** Takes over another set of partners, all at once. */
-  replacePartners(partners: readonly PartnerConfig[]): void {
-    this.partners.replace(partners);
+  /** Takes over another set of partners, all at once; gives what that changed. */
+  replacePartners(partners: readonly PartnerConfig[]): PartnerChanges {
+    return this.partners.replace(partners);
   }
 
   /** Stops accepting, finishes what is open, says good-bye on the links, writes what is left. */

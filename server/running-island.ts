@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { describeProblems } from '../config/problem.ts';
+import type { PartnerChanges } from '../federation/partners.ts';
 import { StorageError } from '../storage/database.ts';
 import { AdminError } from './admin-error.ts';
 import { ControlClient } from './control/control-client.ts';
@@ -31,6 +32,8 @@ export class RunningIsland {
     const island = new RunningIsland(homeserver, deps);
     try {
       await island.#openControl();
+      // A partner that was added after the configuration was read, and before commands could say so.
+      await island.reloadPartners();
     } catch (error) {
       await homeserver.close();
       throw error;
@@ -74,8 +77,14 @@ export class RunningIsland {
       throw new AdminError(
         `The island runs as ${serverName}, and the configuration now says ${loaded.config.serverName}`,
       );
-    this.homeserver.replacePartners(partners);
-    this.#deps.log.info({ partners: partners.map((partner) => partner.serverName) }, 'partners reloaded');
+    const changes = this.homeserver.replacePartners(partners);
+    const names = (list: PartnerChanges['added']): string[] => list.map((partner) => partner.serverName);
+    const { added, changed, removed } = changes;
+    if (added.length + changed.length + removed.length > 0)
+      this.#deps.log.info(
+        { added: names(added), changed: names(changed), removed: names(removed) },
+        'partners changed',
+      );
     return { partners: partners.length };
   }
 

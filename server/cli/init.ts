@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { objectionTo } from '../../config/kinds.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import { writeNewFile } from '../files.ts';
+import { makeFolder, writeNewFile } from '../files.ts';
 import { initialConfig } from './initial-config.ts';
 import { commandLine, print, shownPath } from './terminal.ts';
 
@@ -30,7 +29,7 @@ export function addInit(program: Command): void {
 async function init({ serverName, dir, port }: InitOptions): Promise<void> {
   const file = join(dir, 'homeserver.yaml');
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(resolve(dir));
     const isNew = await writeNewFile(file, initialConfig(serverName, port));
     if (!isNew) throw new AdminError(`${shownPath(file)} is there already. It was not touched.`);
   } catch (error) {

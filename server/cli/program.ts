@@ -3,6 +3,10 @@ import { AdminError } from '../admin-error.ts';
 import { version } from '../version.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
+import { addPartnerAdd } from './partner-add.ts';
+import { addPartnerCard } from './partner-card.ts';
+import { addPartnerList } from './partner-list.ts';
+import { addPartnerRemove } from './partner-remove.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -48,6 +52,10 @@ function buildProgram(): Command {
   for (const add of [addInit, addStart, addCheckConfig]) add(program);
   const users = program.command('user').description('The people of this island.');
   for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
+  const partners = program
+    .command('partner')
+    .description('The islands that this one talks to. Nobody, until you add them.');
+  for (const add of [addPartnerCard, addPartnerAdd, addPartnerList, addPartnerRemove]) add(partners);
   return program;
 }
 

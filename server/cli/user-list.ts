@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { administer } from './island-access.ts';
 import { print, table } from './terminal.ts';
 
 export function addUserList(users: Command): void {

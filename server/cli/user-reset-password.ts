@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { administer } from './island-access.ts';
 import { localpartOf } from './local-user.ts';
 import { readPassword, withPassword } from './password.ts';
 import { counted, print } from './terminal.ts';

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type { Administration } from '../control/administration.ts';
-import { ControlClient } from '../control/control-client.ts';
+import type { Administration } from './administration.ts';
+import { ControlClient } from './control-client.ts';
 
 /** An island that starts or stops, or another command, is waited for. */
 const waitMs = 10_000;
@@ -43,7 +43,7 @@ export async function administer<T>(
 /** Undefined if somebody has the database and it is worth trying again. */
 async function tryOpen(config: Config, mayWait: boolean) {
   // Loaded only here: most commands find a running island and need no database.
-  const { openStopped } = await import('../control/open-stopped.ts');
+  const { openStopped } = await import('./open-stopped.ts');
   try {
     return await openStopped(config);
   } catch (error) {

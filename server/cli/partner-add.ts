@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { AdminError, systemCode } from '../admin-error.ts';
+import { addPartner, planPartner } from '../partners/add-partner.ts';
+import { describePartner } from '../partners/describe-partner.ts';
+import { systemClock } from '../runtime.ts';
+import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { confirm } from './confirm.ts';
+import { plain, print, shownPath } from './terminal.ts';
+
+interface PartnerAddOptions extends ConfigOption {
+  readonly yes?: boolean;
+  readonly replaceKeys?: boolean;
+}
+
+export function addPartnerAdd(partners: Command): void {
+  const command = partners
+    .command('add <cardfile>')
+    .description(
+      'Make an island a partner, from the card that its admin sent ("-": standard input). Shows what that allows, and asks.',
+    )
+    .option('-y, --yes', 'do not ask: the fingerprint was compared')
+    .option('--replace-keys', 'take the new keys of a partner that was set up anew');
+  withConfig(command).action(add);
+}
+
+async function add(cardFile: string, options: PartnerAddOptions): Promise<void> {
+  const config = await readConfiguration(options.config);
+  const text = await readCardFile(cardFile);
+  const now = systemClock.now();
+  const planned = planPartner(config, text, { now, replaceKeys: options.replaceKeys === true });
+  const { serverName } = planned.card;
+  if (planned.kind === 'same') {
+    await addPartner(config, planned, now);
+    print(`${serverName} is a partner by this very card already. Nothing was changed.`);
+    return;
+  }
+  print(describePartner(planned, config.serverName).split('\n').map(plain).join('\n'));
+  print('');
+  if (options.yes !== true)
+    await confirm(
+      'Let their admin read the fingerprint out by phone. Is it the same? Type yes: ',
+      'Compare the fingerprint with their admin, then run this again with --yes.',
+    );
+  const { isRunning } = await addPartner(config, planned, now);
+  const what =
+    planned.kind === 'new' ? `${serverName} is a partner now` : `The new card of ${serverName} is in force`;
+  const when = isRunning
+    ? 'The running island has taken it over.'
+    : 'The island does not run: it holds from its next start.';
+  print(`${what}. ${when}`);
+  if (planned.kind === 'new') print(`They have to add your card too (archipelago partner card).`);
+}
+
+async function readCardFile(path: string): Promise<string> {
+  try {
+    const bytes = path === '-' ? await buffer(process.stdin) : await readFile(path);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT')
+      throw new AdminError(`There is no file ${shownPath(path)}`, { cause });
+    if (cause instanceof TypeError)
+      throw new AdminError(`${shownPath(path)} is not a partner card: it is not text`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AdminError(`${shownPath(path)} cannot be read: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { loadSigningKey } from '../keys.ts';
+import { linkUrls, objectionToUrls, ownCard } from '../partners/own-card.ts';
+import { systemClock, systemRandom } from '../runtime.ts';
+import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { note } from './terminal.ts';
+
+export function addPartnerCard(partners: Command): void {
+  const command = partners
+    .command('card')
+    .description(
+      'Print the card of this island: a signed text that the admin of another island adds. It holds no secrets.',
+    );
+  withConfig(command).action(async (options: ConfigOption) => {
+    const config = await readConfiguration(options.config);
+    const key = await loadSigningKey(config.signingKeyPath, systemRandom);
+    const objection = objectionToUrls(linkUrls(config));
+    if (objection !== undefined) note(`note: ${objection}`);
+    // Nothing but the card: the output usually goes into a file.
+    process.stdout.write(ownCard(config, key, systemClock.now()));
+  });
+}

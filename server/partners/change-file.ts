@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { describeProblems } from '../../config/problem.ts';
+import { AdminError, systemCode } from '../admin-error.ts';
+import { connectTo } from '../control/access.ts';
+import { deleteFile, makeFolder, replaceFile } from '../files.ts';
+
+/** Whether a running island has taken the change over; a stopped one does at its next start. */
+export interface Applied {
+  readonly isRunning: boolean;
+}
+
+/**
+ * Writes (or with null deletes) a file of the configuration, and lets the running island take it over. All or
+ * nothing: a file with which the whole configuration would have mistakes is never written, and one that the
+ * island refuses is put back as it was. Throws AdminError.
+ */
+export async function applyChange(config: Config, file: string, text: string | null): Promise<Applied> {
+  const loaded = await loadConfig(config.file, { planned: new Map([[file, text]]) });
+  if (!loaded.ok)
+    throw new AdminError(
+      `Nothing was changed, since with this change ${describeProblems(loaded.problems, config.directory)}`,
+    );
+  const before = await readIfThere(file);
+  await write(file, text);
+  try {
+    return await reload(config);
+  } catch (cause) {
+    await write(file, before ?? null);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AdminError(`The running island did not take it over, and nothing was changed: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+/** Lets a running island read its partners again. */
+export async function reload(config: Config): Promise<Applied> {
+  const island = await connectTo(config);
+  await island?.reloadPartners();
+  return { isRunning: island !== undefined };
+}
+
+async function write(file: string, text: string | null): Promise<void> {
+  try {
+    if (text === null) await deleteFile(file);
+    else {
+      await makeFolder(dirname(file));
+      await replaceFile(file, text);
+    }
+  } catch (error) {
+    if (systemCode(error) === undefined || !(error instanceof Error)) throw error;
+    throw new AdminError(`${file} cannot be changed, and nothing was: ${error.message}`, { cause: error });
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { isIP } from 'node:net';
+import type { Config } from '../../config/config.ts';
+import { makeCard } from '../../federation/card.ts';
+import { isLoopbackHost } from '../../federation/link/private-address.ts';
+import { linkPath } from '../../federation/link/upgrade-request.ts';
+import type { SigningKey } from '../../protocol/signing.ts';
+import { version } from '../version.ts';
+
+/** The most that a card has room for. */
+const maxUrls = 8;
+
+/** The card of this island, as of `now` (milliseconds). */
+export function ownCard(config: Config, signingKey: SigningKey, now: number): string {
+  const { serverName, organization, cardLifetimeMs } = config;
+  const urls = linkUrls(config);
+  return makeCard({
+    serverName,
+    signingKeys: [signingKey],
+    urls,
+    dial: urls.length === 0 ? 'outbound' : 'both',
+    software: { name: 'Archipelago', version },
+    ...(organization?.name === undefined ? {} : { organization: organization.name }),
+    issued: now,
+    ...(cardLifetimeMs === undefined ? {} : { expires: now + cardLifetimeMs }),
+  });
+}
+
+/** Where partners dial this island: `public_baseurl`, else what listens for links. */
+export function linkUrls({ serverName, publicBaseurl, listeners }: Config): string[] {
+  if (publicBaseurl !== undefined) {
+    const url = new URL(linkPath.slice(1), publicBaseurl.replace(/\/*$/, '/'));
+    url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:';
+    return [url.href];
+  }
+  const urls = listeners
+    .filter(({ resources }) => resources.includes('link'))
+    .flatMap(({ port, bindAddresses }) =>
+      bindAddresses.map((address) => `ws://${hostOf(address, serverName)}:${port}${linkPath}`),
+    );
+  return [...new Set(urls)].slice(0, maxUrls);
+}
+
+/** Whoever listens on every address is reached under the server's name, if it is the name of a host. */
+function hostOf(address: string, serverName: string): string {
+  if (address === '0.0.0.0' || address === '::') return serverName.replace(/:\d+$/, '');
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
+/** What the partner's admin would run into with these URLs, as a sentence for ours; undefined if nothing. */
+export function objectionToUrls(urls: readonly string[]): string | undefined {
+  if (urls.length === 0)
+    return 'no listener serves links, so partners cannot dial this island: only it can dial';
+  const parsed = urls.map((url) => new URL(url));
+  if (parsed.every(({ hostname }) => isLoopbackHost(hostname)))
+    return 'its URL leads to this machine only. For a partner on another one, set public_baseurl first.';
+  if (parsed.some(({ protocol, hostname }) => protocol === 'ws:' && !isLoopbackHost(hostname)))
+    return 'its URL has no TLS, and partners do not dial that by default. Set public_baseurl to the https:// address of your reverse proxy.';
+  return undefined;
+}
