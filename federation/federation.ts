@@ -76,8 +76,10 @@ export class Federation {
   #endPartnerWatch: (() => void) | undefined;
 
   constructor(deps: FederationDeps) {
-    const { serverName, signingKey, partners, db, clock, random, log } = deps;
-    this.#deps = deps;
+    const { serverName, signingKey, partners, db, clock, random } = deps;
+    // The link names itself in the log.
+    const log = deps.log.child({ sub: 'federation' });
+    this.#deps = { ...deps, log };
     this.keys = new PinnedKeyRing({
       serverName,
       signingKey,
@@ -99,7 +101,7 @@ export class Federation {
       },
       clock,
       random,
-      log,
+      log: deps.log,
       software: deps.software,
       ...(deps.proxyUrl === undefined ? {} : { proxyUrl: deps.proxyUrl }),
     });

@@ -84,7 +84,7 @@ export class Homeserver {
         db,
         clock,
         random,
-        log: log.child({ sub: 'federation' }),
+        log,
         failPoint,
       });
       const engine = new RoomEngine({

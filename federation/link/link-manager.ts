@@ -59,6 +59,8 @@ interface Known {
   readonly links: PartnerLinks;
   readonly redial: Redial;
   isCut: boolean;
+  /** Why the last dial failed, so that the log says each reason once and not at every attempt. */
+  lastFailure: string | undefined;
 }
 
 const sweepMs = 1_000;
@@ -244,6 +246,7 @@ export class LinkManager extends EventEmitter<{
         attempt: (number, signal) => this.#attempt(serverName, number, signal),
       }),
       isCut: false,
+      lastFailure: undefined,
     };
     this.#known.set(serverName, known);
     return known;
@@ -278,7 +281,10 @@ export class LinkManager extends EventEmitter<{
         return { kind: 'alarm' };
       }
       const reason = error instanceof Error ? error.message : String(error);
-      log.info({ reason }, 'a partner could not be reached');
+      const known = this.#knownOf(serverName);
+      const level = known.lastFailure === reason ? 'debug' : 'info';
+      known.lastFailure = reason;
+      log[level]({ reason }, 'a partner could not be reached');
       return { kind: 'soon', retryAfterMs: error instanceof DialError ? error.retryAfterMs : undefined };
     }
   }
@@ -332,9 +338,11 @@ export class LinkManager extends EventEmitter<{
       link.close(closeCodes.refused, 'no longer a partner');
       throw new Error('The partner changed while its link was set up');
     }
-    const { links, redial } = this.#knownOf(serverName);
+    const known = this.#knownOf(serverName);
+    const { links, redial } = known;
     const { dialledBy, peer } = link;
     this.#log.info({ partner: serverName, dialledBy, software: peer.software }, 'link is up');
+    known.lastFailure = undefined;
     redial.succeeded();
     links.add(link);
     this.#refresh(serverName);

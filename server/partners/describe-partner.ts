@@ -37,32 +37,31 @@ export function describePolicy(policy: PartnerPolicy, ours: string, theirs: stri
   const we = whose(policy.allowLocal, ours);
   const they = whose(policy.allowRemote, theirs);
   const together = [
+    'messages',
     ...(share.typing ? ['who is typing'] : []),
     ...(share.receipts ? ['what was read'] : []),
     ...(share.presence ? ['who is online'] : []),
-    ...(share.directory ? ['the list of people'] : []),
   ];
   const hidden = [
     ...(share.presence ? [] : ['who is online']),
-    ...(share.directory ? [] : ['the list of people']),
+    ...(share.directory ? [] : ["the other's list of people"]),
   ];
   return [
-    `What ${we} can then do:`,
+    `What ${we} may do then:`,
     ...may(invites.outbound === 'allow', `invite ${they} into rooms`),
     ...may(files === 'both' || files === 'inbound', 'open files of theirs in shared rooms'),
-    `What ${they} can then do:`,
+    `What ${they} may do then:`,
     ...may(invites.inbound === 'allow', `invite ${we} into rooms`),
     ...may(files === 'both' || files === 'outbound', 'open files of ours in shared rooms'),
-    'In shared rooms:',
-    `  both sides see messages${together.length === 0 ? '' : `, ${together.join(', ')}`}`,
-    ...(hidden.length === 0 ? [] : [`  neither side sees ${hidden.join(' or ')} of the other`]),
+    `In shared rooms both sides see ${together.join(', ')}.`,
+    ...(hidden.length === 0 ? [] : [`Neither side sees ${hidden.join(' or ')}.`]),
   ];
 }
 
 function whose(users: 'everyone' | readonly string[], serverName: string): string {
-  return users === 'everyone' ? `everyone of ${serverName}` : users.join(', ');
+  return users === 'everyone' ? `people of ${serverName}` : users.join(', ');
 }
 
 function may(allowed: boolean, what: string): string[] {
-  return [`  ${allowed ? '+' : '- not'} ${what}`];
+  return [`  ${allowed ? '' : 'not '}${what}`];
 }

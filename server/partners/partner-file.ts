@@ -30,7 +30,7 @@ export function newPartnerText(card: Card, now: number): string {
   };
   return [
     `# Written by \`archipelago partner add\`; \`archipelago partner remove ${serverName}\` deletes it.`,
-    stringify({ partners: [entry] }, { lineWidth: 0, defaultKeyType: 'QUOTE_DOUBLE' }),
+    stringify({ partners: [entry] }, { lineWidth: 0 }),
   ].join('\n');
 }
 
