@@ -1,5 +1,6 @@
 import { fingerprint } from '../../federation/card.ts';
 import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
+import type { Who } from '../../policy/who.ts';
 import type { PlannedPartner } from './add-partner.ts';
 
 /** What an admin has to see before a card is trusted: who it is, how it is reached, and what each side may then do. */
@@ -32,36 +33,43 @@ function moment(time: number): string {
 }
 
 /** A policy as sentences, for us and for them. */
-export function describePolicy(policy: PartnerPolicy, ours: string, theirs: string): string[] {
-  const { invites, files, share } = policy;
-  const we = whose(policy.allowLocal, ours);
-  const they = whose(policy.allowRemote, theirs);
-  const together = [
-    'messages',
-    ...(share.typing ? ['who is typing'] : []),
-    ...(share.receipts ? ['what was read'] : []),
-    ...(share.presence ? ['who is online'] : []),
-  ];
-  const hidden = [
-    ...(share.presence ? [] : ['who is online']),
-    ...(share.directory ? [] : ["the other's list of people"]),
-  ];
+function describePolicy(policy: PartnerPolicy, ours: string, theirs: string): string[] {
+  const { invites, files, rooms, directory, share } = policy;
+  const we = named(policy.allowLocal, ours);
+  const they = named(policy.allowRemote, theirs);
+  const seen = ['messages', ...signs.filter(([key]) => share[key]).map(([, words]) => words)];
+  const hidden = signs.filter(([key]) => !share[key]).map(([, words]) => words);
+  const oursOpen = files.direction === 'both' || files.direction === 'inbound';
+  const theirsOpen = files.direction === 'both' || files.direction === 'outbound';
   return [
     `What ${we} may do then:`,
-    ...may(invites.outbound === 'allow', `invite ${they} into rooms`),
-    ...may(files === 'both' || files === 'inbound', 'open files of theirs in shared rooms'),
+    `  ${inviting[invites.outbound]} ${they} into rooms`,
+    `  ${rooms.remoteMayCreate ? '' : 'not '}be in rooms that they made`,
+    `  ${oursOpen ? '' : 'not '}open files of theirs in shared rooms`,
     `What ${they} may do then:`,
-    ...may(invites.inbound === 'allow', `invite ${we} into rooms`),
-    ...may(files === 'both' || files === 'outbound', 'open files of ours in shared rooms'),
-    `In shared rooms both sides see ${together.join(', ')}.`,
-    ...(hidden.length === 0 ? [] : [`Neither side sees ${hidden.join(' or ')}.`]),
+    `  ${inviting[invites.inbound]} ${we} into rooms`,
+    `  ${theirsOpen ? '' : 'not '}open files of ours in shared rooms`,
+    `  find ${finding(directory.expose, ours)} in our directory`,
+    `In shared rooms both sides see ${seen.join(', ')}${hidden.length === 0 ? '' : `, and not ${hidden.join(' or ')}`}.`,
+    `Further servers in shared rooms: ${thirdParties[rooms.thirdParties]}.`,
   ];
 }
 
-function whose(users: 'everyone' | readonly string[], serverName: string): string {
-  return users === 'everyone' ? `people of ${serverName}` : users.join(', ');
+const signs = [
+  ['typing', 'who is typing'],
+  ['receipts', 'what was read'],
+  ['presence', 'who is online'],
+  ['device_names', 'the names of devices'],
+] as const;
+
+const inviting = { allow: 'invite', approve: 'invite, once an admin agrees,', deny: 'not invite' } as const;
+
+const thirdParties = { deny: 'none', listed: 'our partners only', allow: 'any' } as const;
+
+function named(who: Who, serverName: string): string {
+  return who === 'everyone' ? `people of ${serverName}` : `certain people of ${serverName}`;
 }
 
-function may(allowed: boolean, what: string): string[] {
-  return [`  ${allowed ? '' : 'not '}${what}`];
+function finding(who: Who, serverName: string): string {
+  return who !== 'everyone' && who.length === 0 ? 'nobody' : named(who, serverName);
 }
