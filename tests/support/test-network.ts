@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import type { FailPoint } from '../../protocol/runtime.ts';
+import type { Clock, FailPoint } from '../../protocol/runtime.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -16,6 +16,7 @@ export interface IslandOptions {
   readonly publicBaseurl?: string;
   readonly database?: Config['database'];
   readonly failPoint?: FailPoint;
+  readonly clock?: Clock;
 }
 
 export const testPassword = 'a test password';
@@ -86,7 +87,7 @@ export class TestIsland {
       partners: this.partners,
     };
     this.#homeserver = await startHomeserver(config, {
-      clock: realClock,
+      clock: this.#options.clock ?? realClock,
       random: realRandom,
       log: recordingLog(this.lines),
       failPoint: this.#options.failPoint,
