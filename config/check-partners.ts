@@ -1,6 +1,9 @@
+import { parseUserId } from '../protocol/identifiers.ts';
 import { objectionToCertificates } from './check-paths.ts';
 import type { PartnerConfig } from './config.ts';
 import type { Draft, PartnerDraft } from './draft.ts';
+import { mergePolicy, type PolicyLayer } from './policy.ts';
+import type { RawPolicy } from './policy-schema.ts';
 import { parseEnd, parseMoment } from './units.ts';
 
 /** Checks the partners against each other, this island and the date, and gives them their final form. */
@@ -19,8 +22,12 @@ export async function checkPartners(draft: Draft, serverName: string, now: numbe
       draft.report(file, nameAt, message, 'keep one of them');
     }
     seen.set(raw.server_name, first ?? entry);
+    checkPeople(draft, entry, serverName);
     partners.push(await checkPartner(draft, entry, now));
   }
+  const defaults = draft.raw.partner_defaults?.policy;
+  if (defaults !== undefined)
+    checkOurs(draft, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'], defaults, serverName);
   return partners;
 }
 
@@ -81,9 +88,63 @@ async function checkPartner(
       allowCleartext: transport.allow_cleartext ?? false,
       tls: { caPath },
     },
+    policy: mergePolicy(layersOf(draft, { raw, file, path })),
     card: issued === undefined ? undefined : { issued },
-    source: { file: file.path, ...file.at(file.offsetOf(path)) },
+    source: {
+      file: file.path,
+      ...file.at(file.offsetOf(path)),
+      rule: draft.ruleAt(file, file.offsetOf(path)),
+    },
   };
+}
+
+/** People of ours are named where ours are meant, and theirs where theirs are. */
+function checkPeople(draft: Draft, { raw, file, path }: PartnerDraft, serverName: string): void {
+  if (raw.policy === undefined) return;
+  checkOurs(draft, file, [...path, 'policy'], raw.policy, serverName);
+  for (const [index, userId] of (raw.policy.allow_remote ?? []).entries())
+    if (userId !== '*' && parseUserId(userId)?.serverName !== raw.server_name)
+      draft.report(
+        file,
+        file.offsetOf([...path, 'policy', 'allow_remote', index]),
+        `${userId} is not of ${raw.server_name}`,
+      );
+}
+
+function checkOurs(
+  draft: Draft,
+  file: PartnerDraft['file'],
+  path: PartnerDraft['path'],
+  policy: RawPolicy,
+  serverName: string,
+): void {
+  for (const [key, entries] of [
+    [['allow_local'], policy.allow_local],
+    [['directory', 'expose'], policy.directory?.expose],
+  ] as const)
+    for (const [index, { users = [] }] of (entries ?? []).entries())
+      for (const [at, userId] of users.entries())
+        if (parseUserId(userId)?.serverName !== serverName)
+          draft.report(
+            file,
+            file.offsetOf([...path, ...key, index, 'users', at]),
+            `${userId} is not of this island (${serverName})`,
+          );
+}
+
+/** The defaults of this island, and above them what the entry says. */
+function layersOf(draft: Draft, { raw, file, path }: PartnerDraft): PolicyLayer[] {
+  const layer = (policy: RawPolicy, at: typeof file, base: PartnerDraft['path']): PolicyLayer => ({
+    raw: policy,
+    ruleAt: (key) => draft.ruleAt(at, at.keyOffset([...base, ...key])),
+  });
+  const defaults = draft.raw.partner_defaults?.policy;
+  return [
+    ...(defaults === undefined
+      ? []
+      : [layer(defaults, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'])]),
+    ...(raw.policy === undefined ? [] : [layer(raw.policy, file, [...path, 'policy'])]),
+  ];
 }
 
 /** Keys are compared as texts, so there is one way to write them. */

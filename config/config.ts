@@ -1,3 +1,4 @@
+import type { PartnerPolicy } from '../policy/partner-policy.ts';
 import type { DatabaseConfig } from './database-config.ts';
 
 /** What an island was configured to be: read from `homeserver.yaml`, checked, complete and frozen. */
@@ -67,10 +68,17 @@ export interface PartnerConfig {
     readonly allowCleartext: boolean;
     readonly tls: { readonly caPath?: string | undefined };
   };
+  readonly policy: PartnerPolicy;
   /** The card in force, if the entry was made from one: when it was issued (milliseconds). */
   readonly card?: { readonly issued: number } | undefined;
   /** Where the entry stands. `file` is an absolute path; line and column count from 1. */
-  readonly source: { readonly file: string; readonly line: number; readonly column: number };
+  readonly source: {
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+    /** `FILE:LINE` as decisions name it, seen from the main file. */
+    readonly rule: string;
+  };
 }
 
 export type PartnerRelation = 'supplier' | 'customer' | 'carrier' | 'subsidiary' | 'partner';

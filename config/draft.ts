@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import type { Problem } from './problem.ts';
 import type { RawConfig, RawPartner } from './schema.ts';
 import type { YamlFile } from './yaml-file.ts';
@@ -79,6 +79,11 @@ export class Draft {
   /** The file that a top-level key stands in; the main file if it is absent. */
   fileOf(key: string): YamlFile {
     return this.#origins.get(key) ?? this.#main;
+  }
+
+  /** `FILE:LINE` as decisions name it, the file as seen from the main one. */
+  ruleAt(file: YamlFile, offset: number): string {
+    return `${relative(dirname(this.#main.path), file.path)}:${file.at(offset).line}`;
   }
 
   /** An absolute path out of one that is written in a file, and seen from there. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { decodeBase64 } from '../protocol/base64.ts';
-import { isValidServerName } from '../protocol/identifiers.ts';
+import { isValidServerName, parseUserId } from '../protocol/identifiers.ts';
 import { roomVersions } from '../protocol/room-versions.ts';
 import { closest } from './closest.ts';
 import { parseDuration, parseEnd, parseMoment, parseSize } from './units.ts';
@@ -21,6 +21,9 @@ export type TextKind =
   | 'address-range'
   | 'path'
   | 'secret'
+  | 'user-id'
+  | 'remote-user'
+  | 'media-type'
   | 'line';
 
 export interface Objection {
@@ -98,6 +101,22 @@ const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>>
   },
   path: (text) => (text === '' || text.includes('\0') ? bad('must be a path', text) : undefined),
   secret: (text) => (text === '' ? { message: 'must not be empty' } : undefined),
+  'user-id': (text) =>
+    parseUserId(text) === undefined
+      ? bad(
+          'must be a user id such as @ann:acme.example',
+          text,
+          text === '*' ? 'write {everyone: true}' : undefined,
+        )
+      : undefined,
+  'remote-user': (text) =>
+    text === '*' || parseUserId(text) !== undefined
+      ? undefined
+      : bad('must be "*" or a user id such as @bob:bolt.example', text),
+  'media-type': (text) =>
+    /^[a-z0-9!#$&^_.+-]+\/(?:\*|[a-z0-9!#$&^_.+-]+)$/i.test(text)
+      ? undefined
+      : bad('must be a media type such as application/pdf or image/*', text),
   line: (text) =>
     text === '' || /[\r\n\0]/.test(text) ? { message: 'must be one line of text' } : undefined,
 };

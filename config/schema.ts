@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import type { TextKind } from './kinds.ts';
+import { policySchema } from './policy-schema.ts';
 
 /**
  * The keys of `homeserver.yaml`. Keys that Synapse also has keep its name and meaning. Each description begins with
@@ -129,6 +130,7 @@ const partner = Type.Object(
       description: '[reload] Their signing keys, pinned, old ones included: there is no trust on first use.',
     }),
     transport: Type.Optional(transport),
+    policy: Type.Optional(policySchema),
     card: Type.Optional(
       Type.Object(
         { issued: text('moment', '[reload] When the card in force was issued.') },
@@ -185,6 +187,12 @@ export const homeserverSchema = Type.Object(
     ),
     card_lifetime: Type.Optional(
       text('duration', '[reload] How long a card of `archipelago partner card` can be used; 30d by default.'),
+    ),
+    partner_defaults: Type.Optional(
+      Type.Object(
+        { policy: Type.Optional(policySchema) },
+        { ...closed, description: '[reload] What holds for a partner whose entry says nothing else.' },
+      ),
     ),
     partners: Type.Optional(
       Type.Array(partner, {

@@ -22,7 +22,9 @@ export interface PartnerEntry {
     readonly allowCleartext: boolean;
     readonly tls: { readonly caPath?: string | undefined };
   };
-  readonly source: { readonly file: string; readonly line: number };
+  /** The defaults, if the entry says nothing. */
+  readonly policy?: PartnerPolicy | undefined;
+  readonly source: { readonly file: string; readonly line: number; readonly rule?: string | undefined };
 }
 
 /** A partner as the link, the keys and the rules see it. */
@@ -131,7 +133,7 @@ function partnerOf(entry: PartnerEntry): Partner {
     allowCleartext: transport.allowCleartext,
     allowPrivateIp: transport.allowPrivateIp,
     ...(caPath === undefined ? {} : { caPath }),
-    policy: defaultPartnerPolicy,
-    rule: `${entry.source.file}:${entry.source.line}`,
+    policy: entry.policy ?? defaultPartnerPolicy,
+    rule: entry.source.rule ?? `${entry.source.file}:${entry.source.line}`,
   };
 }

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import type { Clock, FailPoint } from '../../protocol/runtime.ts';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+import type { FailPoint } from '../../protocol/runtime.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -16,7 +17,6 @@ export interface IslandOptions {
   readonly publicBaseurl?: string;
   readonly database?: Config['database'];
   readonly failPoint?: FailPoint;
-  readonly clock?: Clock;
 }
 
 export const testPassword = 'a test password';
@@ -87,7 +87,7 @@ export class TestIsland {
       partners: this.partners,
     };
     this.#homeserver = await startHomeserver(config, {
-      clock: this.#options.clock ?? realClock,
+      clock: realClock,
       random: realRandom,
       log: recordingLog(this.lines),
       failPoint: this.#options.failPoint,
@@ -187,7 +187,8 @@ export class TestNetwork {
           allowCleartext: false,
           tls: {},
         },
-        source: { file: 'homeserver.yaml', line: 1, column: 1 },
+        policy: defaultPartnerPolicy,
+        source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
       },
     ]);
   }
