@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import { isMap, isPair, isScalar, isSeq, type Node, type Scalar } from 'yaml';
+import { isAlias, isMap, isPair, isScalar, isSeq, type Node, type Scalar } from 'yaml';
 import { didYouMean, objectionTo, type TextKind } from './kinds.ts';
 import type { Problem } from './problem.ts';
 import { startOf, type YamlFile } from './yaml-file.ts';
@@ -75,7 +75,7 @@ class Checker {
       const inner = path === '' ? key : `${path}.${key}`;
       const child = this.#shapeOf(pair.key, key, shape, path);
       const content = this.#file.resolve(pair.value);
-      if (child === undefined) continue;
+      if (child === undefined || this.#isLost(pair.value, content)) continue;
       if (content === undefined || (isScalar(content) && content.value === null)) {
         if (shape.required?.includes(key) || shape.patternProperties !== undefined)
           this.#report(pair.key, `${inner} has no value`);
@@ -89,6 +89,17 @@ class Checker {
     if (node.items.length < (shape.minProperties ?? 0))
       this.#report(node, `${path} must not be empty`, `give at least one ${shape.keyForm ?? 'key'}`);
     return value;
+  }
+
+  /** An alias that stands for nothing: reported. */
+  #isLost(written: unknown, content: Node | undefined): boolean {
+    if (!isAlias(written) || content !== undefined) return false;
+    this.#report(
+      written,
+      `nothing in this file is named &${written.source}`,
+      'if this is text, put it in quotes',
+    );
+    return true;
   }
 
   #shapeOf(keyNode: Scalar, key: string, shape: Shape, path: string): Shape | undefined {
@@ -114,7 +125,8 @@ class Checker {
     const values: unknown[] = [];
     for (const [index, item] of node.items.entries()) {
       const content = this.#file.resolve(item);
-      if (content !== undefined) values.push(this.check(content, shape.items, `${path}[${index}]`));
+      if (!this.#isLost(item, content) && content !== undefined)
+        values.push(this.check(content, shape.items, `${path}[${index}]`));
     }
     return values;
   }

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
+import { isMap } from 'yaml';
 import { checkPartners } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
@@ -40,9 +41,12 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     if (yaml instanceof YamlFile) draft.add(yaml, checkShape(yaml, homeserverSchema, draft.problems));
     else draft.problems.push(...yaml);
   }
-  if (!draft.has('server_name')) {
+  // Of a file that does not consist of keys this was said already.
+  if (!draft.has('server_name') && (isMap(main.root) || draft.problems.length === 0)) {
+    const isThere = isMap(main.root) && main.root.has('server_name');
+    const message = isThere ? 'server_name has no value' : 'the key "server_name" is missing';
     const suggestion = 'add the name of this island, such as server_name: acme.example';
-    draft.report(main, 0, 'the key "server_name" is missing', suggestion);
+    draft.report(main, main.keyOffset(['server_name']), message, suggestion);
   }
   // Values that broke the schema are not of their types; what follows relies on them.
   if (draft.problems.length > 0) return failed(draft);

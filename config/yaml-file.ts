@@ -9,9 +9,9 @@ import {
   LineCounter,
   type Node,
   parseDocument,
-  type YAMLError,
 } from 'yaml';
 import { atTop, errorMessage, type Problem } from './problem.ts';
+import { syntaxProblems } from './syntax-problem.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 
@@ -105,45 +105,9 @@ export function parseYaml(path: string, text: string): YamlFile | Problem[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const file = new YamlFile(path, document, lines);
-  const [first] = document.errors;
-  // What follows the first mistake is often only its echo, except for doubled keys: those stand for themselves.
-  const errors = document.errors.filter((error) => error === first || error.code === 'DUPLICATE_KEY');
-  if (errors.length > 0) return errors.map((error) => syntaxProblem(file, text, error));
-  return file;
-}
-
-function syntaxProblem(file: YamlFile, text: string, error: YAMLError): Problem {
-  const offset = error.pos[0];
-  switch (error.code) {
-    case 'DUPLICATE_KEY':
-      return file.problem(
-        offset,
-        `the key "${wordAt(text, offset)}" stands here a second time`,
-        'keep one of them',
-      );
-    case 'TAB_AS_INDENT':
-      return file.problem(offset, 'a tab is used for indentation', 'YAML allows spaces only');
-    case 'MULTIPLE_DOCS':
-      return file.problem(offset, 'a second document begins here', 'remove the line "---"');
-    case 'BAD_INDENT':
-      return file.problem(offset, 'this line is not indented like its neighbours');
-    default:
-      return file.problem(offset, `not proper YAML: ${firstLower(error.message)}`, hintFor(text, offset));
-  }
-}
-
-/** Tabs are what usually stands behind an error that the parser describes otherwise. */
-function hintFor(text: string, offset: number): string | undefined {
-  const start = text.lastIndexOf('\n', offset - 1) + 1;
-  return /^ *\t/.test(text.slice(start)) ? 'the line begins with a tab: YAML allows spaces only' : undefined;
-}
-
-function wordAt(text: string, offset: number): string {
-  return /^["']?([^\s:"']+)/.exec(text.slice(offset))?.[1] ?? '';
-}
-
-function firstLower(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1);
+  const problems = syntaxProblems(document, text);
+  if (problems.length === 0) return file;
+  return problems.map(({ offset, message, suggestion }) => file.problem(offset, message, suggestion));
 }
 
 function cannotRead(path: string, error: unknown): Problem {

@@ -28,11 +28,13 @@ export function addPartnerAdd(partners: Command): void {
 async function add(cardFile: string, options: PartnerAddOptions): Promise<void> {
   const config = await readConfiguration(options.config);
   const text = await readCardFile(cardFile);
-  const now = systemClock.now();
-  const planned = planPartner(config, text, { now, replaceKeys: options.replaceKeys === true });
+  const planned = await planPartner(config, text, {
+    now: systemClock.now(),
+    replaceKeys: options.replaceKeys === true,
+  });
   const { serverName } = planned.card;
   if (planned.kind === 'same') {
-    await addPartner(config, planned, now);
+    await addPartner(config, planned);
     print(`${serverName} is a partner by this very card already. Nothing was changed.`);
     return;
   }
@@ -43,7 +45,7 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
       'Let their admin read the fingerprint out by phone. Is it the same? Type yes: ',
       'Compare the fingerprint with their admin, then run this again with --yes.',
     );
-  const { isRunning } = await addPartner(config, planned, now);
+  const { isRunning } = await addPartner(config, planned);
   const what =
     planned.kind === 'new' ? `${serverName} is a partner now` : `The new card of ${serverName} is in force`;
   const when = isRunning

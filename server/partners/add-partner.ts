@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import { type Card, type CardInForce, judgeCard, readCard } from '../../federation/card.ts';
+import { type Card, judgeCard, readCard } from '../../federation/card.ts';
+import type { PartnerPolicy } from '../../policy/partner-policy.ts';
 import { AdminError } from '../admin-error.ts';
-import { type Applied, applyChange, reload } from './change-file.ts';
+import { type Applied, applyChange, loadPlanned, reload } from './change-file.ts';
 import { isInOwnFile, keysInUse, newPartnerText, partnerFile, updatedPartnerText } from './partner-file.ts';
 
 /** What adding a card would do. */
@@ -12,37 +13,59 @@ export interface PlannedPartner {
   readonly kind: 'new' | 'newer' | 'same';
   /** The entry in force. */
   readonly before: PartnerConfig | undefined;
+  /** What would hold for the partner. */
+  readonly policy: PartnerPolicy;
+  /** The file that would be written, and its text. */
+  readonly file: string;
+  readonly text: string;
 }
 
 /**
- * Reads a card and compares it with what is in force. Nothing is written. Throws AdminError with the reason for a
- * card that was altered, has expired, is older than the one in force, is our own, or has other keys than the
- * pinned ones (unless `replaceKeys`).
+ * Reads a card, and finds out what would come of it. Nothing is written. Throws AdminError with the reason for a
+ * card that was altered, has expired, is older than the one in force, is our own, has other keys than the pinned
+ * ones (unless `replaceKeys`), or with which the configuration would have mistakes.
  */
-export function planPartner(
+export async function planPartner(
   config: Config,
   text: string,
   options: { readonly now: number; readonly replaceKeys: boolean },
-): PlannedPartner {
-  const { now, replaceKeys } = options;
+): Promise<PlannedPartner> {
+  const { now } = options;
   const reading = readCard(text, { now });
   if (!reading.ok) throw new AdminError(reading.reason);
   const { card } = reading;
-  if (card.serverName === config.serverName)
+  const { serverName } = card;
+  if (serverName === config.serverName)
     throw new AdminError(
-      `This is the card of ${card.serverName} itself. Send it to the partner, and add the card that they send you.`,
+      `This is the card of ${serverName} itself. Send it to the partner, and add the card that they send you.`,
     );
-  const before = config.partners.find((partner) => partner.serverName === card.serverName);
-  const judgement = judgeCard(card, before === undefined ? undefined : inForce(before, now));
-  if (judgement.kind === 'older') throw new AdminError(judgement.reason);
-  if (judgement.kind === 'other-keys' && !replaceKeys) throw new AdminError(judgement.reason);
-  const kind = judgement.kind === 'other-keys' ? 'newer' : judgement.kind;
-  if (kind === 'newer' && before !== undefined && !isInOwnFile(config, before)) throw elsewhere(before);
-  return { card, kind, before };
-}
-
-function inForce(partner: PartnerConfig, now: number): CardInForce {
-  return { issued: partner.card?.issued, verifyKeys: keysInUse(partner, now) };
+  const file = partnerFile(config, serverName);
+  const before = config.partners.find((partner) => partner.serverName === serverName);
+  if (before === undefined) {
+    const planned = newPartnerText(card, now);
+    return {
+      card,
+      kind: 'new',
+      before,
+      file,
+      text: planned,
+      ...(await wouldBe(config, file, planned, card)),
+    };
+  }
+  const judgement = judgeCard(card, { issued: before.card?.issued, verifyKeys: keysInUse(before, now) });
+  if (judgement.kind === 'older' || (judgement.kind === 'other-keys' && !options.replaceKeys))
+    throw new AdminError(judgement.reason);
+  if (judgement.kind === 'same') return { card, kind: 'same', before, file, text: '', policy: before.policy };
+  if (!isInOwnFile(config, before)) throw elsewhere(before);
+  const planned = updatedPartnerText(await readFile(file, 'utf8'), card, before, now);
+  return {
+    card,
+    kind: 'newer',
+    before,
+    file,
+    text: planned,
+    ...(await wouldBe(config, file, planned, card)),
+  };
 }
 
 function elsewhere({ serverName, source }: PartnerConfig): AdminError {
@@ -51,14 +74,20 @@ function elsewhere({ serverName, source }: PartnerConfig): AdminError {
   );
 }
 
-/** Makes a planned partner one: writes the file if the whole configuration is right with it, and tells the island. */
-export async function addPartner(config: Config, planned: PlannedPartner, now: number): Promise<Applied> {
-  const { card, kind, before } = planned;
-  if (kind === 'same') return reload(config);
-  const file = partnerFile(config, card.serverName);
-  const text =
-    before === undefined
-      ? newPartnerText(card, now)
-      : updatedPartnerText(await readFile(file, 'utf8'), card, before, now);
-  return applyChange(config, file, text);
+/** What the whole configuration would say of the partner. */
+async function wouldBe(
+  config: Config,
+  file: string,
+  text: string,
+  { serverName }: Card,
+): Promise<{ policy: PartnerPolicy }> {
+  const { partners } = await loadPlanned(config, file, text);
+  const partner = partners.find((candidate) => candidate.serverName === serverName);
+  if (partner === undefined) throw new TypeError('A partner that was planned is not there');
+  return { policy: partner.policy };
+}
+
+/** Makes a planned partner one: writes its file, and tells the running island. */
+export function addPartner(config: Config, { kind, file, text }: PlannedPartner): Promise<Applied> {
+  return kind === 'same' ? reload(config) : applyChange(config, file, text);
 }

@@ -18,11 +18,7 @@ export interface Applied {
  * island refuses is put back as it was. Throws AdminError.
  */
 export async function applyChange(config: Config, file: string, text: string | null): Promise<Applied> {
-  const loaded = await loadConfig(config.file, { planned: new Map([[file, text]]) });
-  if (!loaded.ok)
-    throw new AdminError(
-      `Nothing was changed, since with this change ${describeProblems(loaded.problems, config.directory)}`,
-    );
+  await loadPlanned(config, file, text);
   const before = await readIfThere(file);
   await write(file, text);
   try {
@@ -34,6 +30,15 @@ export async function applyChange(config: Config, file: string, text: string | n
       cause,
     });
   }
+}
+
+/** The configuration as it would be with another text in a file. Throws AdminError if it would have mistakes. */
+export async function loadPlanned(config: Config, file: string, text: string | null): Promise<Config> {
+  const loaded = await loadConfig(config.file, { planned: new Map([[file, text]]) });
+  if (loaded.ok) return loaded.config;
+  throw new AdminError(
+    `Nothing was changed, since with this change ${describeProblems(loaded.problems, config.directory)}`,
+  );
 }
 
 /** Lets a running island read its partners again. */

