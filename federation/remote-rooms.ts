@@ -31,8 +31,11 @@ export class LinkRemoteRooms implements RemoteRooms {
   }
 
   #demandPartner(server: string): void {
-    if (!this.#border.mayAsk(server).allowed)
-      throw new RemoteError('unreachable', `${server} is not an active partner of this server`);
+    if (this.#border.mayAsk(server).allowed) return;
+    throw new RemoteError('unreachable', `${server} is not an active partner of this server`, {
+      status: 403,
+      errcode: 'M_FORBIDDEN',
+    });
   }
 
   async makeJoin(

@@ -18,7 +18,9 @@ export function toMatrixError(error: unknown): MatrixError | undefined {
 
 /** A partner's refusal is said to be a partner's: its words are never passed off as ours. */
 function fromRemote(error: RemoteError): MatrixError {
-  if (error.kind === 'unreachable') return new MatrixError(504, 'M_UNKNOWN', error.message, {}, error);
+  if (error.kind === 'unreachable' && error.status === undefined) {
+    return new MatrixError(504, 'M_UNKNOWN', error.message, {}, error);
+  }
   if (error.kind === 'bad-response') return new MatrixError(502, 'M_UNKNOWN', error.message, {}, error);
   const { status = 502 } = error;
   if (status === 403) return new MatrixError(403, 'M_FORBIDDEN', error.message, {}, error);

@@ -7,6 +7,9 @@ import { RemoteError } from '../ports.ts';
  */
 export function remoteRefusal(server: string, action: string, error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
+  // Our own border: nobody was asked.
+  if (error.kind === 'unreachable' && error.status === 403)
+    return new RoomError(403, 'M_FORBIDDEN', error.message, {}, error);
   if (error.kind !== 'refused')
     return badGateway(`${server} could not be asked to ${action}: ${error.message}`, error);
   const message = `${server} refused the ${action}: ${error.message}`;

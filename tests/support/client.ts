@@ -196,7 +196,7 @@ export class Client {
     if (problems !== undefined && problems.length > 0) {
       const shown = answer.bytes.toString('utf8').slice(0, 2_000);
       assert.fail(
-        `${method} ${path} is not as the specification says: ${problems.join('; ')}\n${answer.status} ${shown}`,
+        `${method} ${path} is not as the specification says: ${problems.slice(0, 5).join('; ')}\n${answer.status} ${shown}`,
       );
     }
     return answer;
