@@ -15,13 +15,21 @@ export function lookupOver(events: Iterable<RoomEvent>): StateLookup {
 }
 
 /** The part of a state that the auth rules look at for this event. */
-export async function authStateAt(
+export function authStateAt(
+  ctx: RoomContext,
+  room: Room,
+  event: Pick<Pdu, 'type' | 'sender' | 'state_key' | 'content'>,
+  set: StateSet,
+): StateLookup | Promise<StateLookup> {
+  return set.group === room.current.group ? room : loadAuthState(ctx, room, event, set);
+}
+
+async function loadAuthState(
   ctx: RoomContext,
   room: Room,
   event: Pick<Pdu, 'type' | 'sender' | 'state_key' | 'content'>,
   set: StateSet,
 ): Promise<StateLookup> {
-  if (set.group === room.current.group) return room;
   const ids = new Set<string>();
   for (const { type, stateKey } of selectAuthEvents(event, room.version)) {
     const id = set.get(stateKeyOf(type, stateKey));

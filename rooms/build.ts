@@ -33,9 +33,13 @@ export interface Place {
 }
 
 /** The place of the next event. Must run in the room's queue. */
-export async function nextPlace(ctx: RoomContext, room: Room): Promise<Place> {
+export function nextPlace(ctx: RoomContext, room: Room): Place | Promise<Place> {
   const tips = [...room.tips.values()];
   if (tips.length <= maxPrevEvents) return { prev: tips, before: room.current };
+  return placeAfterSome(ctx, room, tips);
+}
+
+async function placeAfterSome(ctx: RoomContext, room: Room, tips: StoredEvent[]): Promise<Place> {
   const prev = tips.sort((a, b) => b.pdu.depth - a.pdu.depth).slice(0, maxPrevEvents);
   const sets: StateSet[] = [];
   for (const tip of prev) {

@@ -71,8 +71,8 @@ export class RoomChange {
       after,
       txn: options.txn,
     });
-    const released = await this.#redact(stored);
-    const held = !hidden && (await holdsBack(this, stored, options.before));
+    const released = room.heldRedactions.has(stored.eventId) ? await this.#redact(stored) : [];
+    const held = !hidden && isRedaction(stored) && (await holdsBack(this, stored, options.before));
     const position = hidden || held ? null : nextPosition();
     this.#write(stored, position, options);
     for (const redaction of released) this.release(redaction);
@@ -83,9 +83,10 @@ export class RoomChange {
     }
     const serversBefore = room.joinedServers();
     const previous = room.current;
-    await this.#moveTips(stored);
-    const current = await this.#resolveTips();
-    await this.setCurrent(current, position ?? nextPosition(), stored, previous);
+    this.#moveTips(stored);
+    const current = this.#agreedState() ?? (await this.#resolveTips());
+    if (current.group !== previous.group)
+      await this.setCurrent(current, position ?? nextPosition(), stored, previous);
     if (position !== null) this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
     if (options.relay !== undefined)
       this.#take(
@@ -122,8 +123,8 @@ export class RoomChange {
       before: options.before,
       after,
     });
-    const released = await this.#redact(stored);
-    const held = !rejected && (await holdsBack(this, stored, options.before));
+    const released = this.room.heldRedactions.has(stored.eventId) ? await this.#redact(stored) : [];
+    const held = !rejected && isRedaction(stored) && (await holdsBack(this, stored, options.before));
     this.#write(stored, rejected || held ? null : backfilledPosition(), options);
     for (const redaction of released) this.release(redaction);
     this.#missing(stored, options.unheld);
@@ -222,10 +223,11 @@ export class RoomChange {
     ops.push(...also);
     const guard = { roomNid: room.roomNid, expectedRevision: room.revision };
     if (options.isNew !== true) room.revision += 1;
-    const write = ctx.db.writer
+    const write: Promise<void> = ctx.db.writer
       .submit({ label, ops, notes: this.notes, ...(options.isNew === true ? {} : { room: guard }) })
       .then(
         (committed) => {
+          room.writes.delete(write);
           for (const { event, position } of this.#positions) {
             event.streamPos = committed.positionOf(position);
             // A redaction may have replaced it in the meantime.
@@ -239,21 +241,19 @@ export class RoomChange {
           }
         },
         (error: unknown) => {
+          room.writes.delete(write);
           ctx.rooms.invalidate(room);
           throw error;
         },
       );
     room.writes.add(write);
-    const done = (): void => {
-      room.writes.delete(write);
-    };
-    write.then(done, done);
+    // Whoever awaits it may do so later; until then it must not count as unhandled.
+    write.catch(() => undefined);
     return write;
   }
 
   /** Applies the redactions that came before the event, and gives those that may now be shown. */
   async #redact(stored: Draft): Promise<StoredEvent[]> {
-    if (!this.room.heldRedactions.has(stored.eventId)) return [];
     const redactions = await waitingRedactions(this.#ctx, this.room, stored);
     const first = redactions[0];
     if (first !== undefined) {
@@ -338,7 +338,7 @@ export class RoomChange {
   }
 
   /** The event becomes a forward extremity, unless something after it is here already. */
-  async #moveTips(stored: StoredEvent): Promise<void> {
+  #moveTips(stored: StoredEvent): void {
     const { room } = this;
     this.#roomChanged = true;
     let covered: string[] = stored.pdu.prev_events;
@@ -367,6 +367,18 @@ export class RoomChange {
     this.ops.push(...this.#ctx.db.events.graph.removeMissing(this.room.roomNid, [eventId]));
   }
 
+  /** The state after all forward extremities where they share one that is in memory: nothing to resolve. */
+  #agreedState(): StateSet | undefined {
+    let agreed: number | null | undefined;
+    for (const { stateGroupAfter } of this.room.tips.values()) {
+      if (agreed !== undefined && agreed !== stateGroupAfter) return undefined;
+      agreed = stateGroupAfter;
+    }
+    const { room } = this;
+    if (agreed === room.current.group) return room.current;
+    return agreed == null ? undefined : this.#ctx.sets.peek(agreed, room);
+  }
+
   async #resolveTips(): Promise<StateSet> {
     const groups = [...this.room.tips.values()].map((tip) => tip.stateGroupAfter);
     const sets: StateSet[] = [];
@@ -380,6 +392,10 @@ export class RoomChange {
     this.ops.push(...ops);
     this.notes.push(...notes);
   }
+}
+
+function isRedaction(event: StoredEvent): boolean {
+  return event.pdu.type === 'm.room.redaction';
 }
 
 function internalOf(stored: StoredEvent, waitingFor: readonly string[] | undefined): JsonObject | null {

@@ -1,41 +1,26 @@
-/** Runs tasks one after the other, in the order in which they were handed in. A failure stops nobody else. */
-export class SerialQueue {
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-
-  run<T>(task: () => Promise<T> | T): Promise<T> {
-    this.#waiting += 1;
-    const result = this.#tail.then(task);
-    const done = (): void => {
-      this.#waiting -= 1;
-    };
-    this.#tail = result.then(done, done);
-    return result;
-  }
-
-  get idle(): boolean {
-    return this.#waiting === 0;
-  }
-}
-
-/** Serial queues by key that exist only while they are in use. */
+/**
+ * Runs the tasks of each key one after the other, in the order in which they were handed in. A failure stops nobody
+ * else. A task that nobody is before begins at once. Keys take memory only while they are in use.
+ */
 export class KeyedQueues {
-  readonly #queues = new Map<string, SerialQueue>();
+  /** By key while a task of it runs: those that wait for their turn. */
+  readonly #waiting = new Map<string, (() => void)[]>();
 
-  run<T>(key: string, task: () => Promise<T> | T): Promise<T> {
-    let queue = this.#queues.get(key);
-    if (queue === undefined) {
-      queue = new SerialQueue();
-      this.#queues.set(key, queue);
+  async run<T>(key: string, task: () => Promise<T> | T): Promise<T> {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) this.#waiting.set(key, []);
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      this.#end(key);
     }
-    const own = queue;
-    const result = own.run(task);
-    const tidy = (): void => {
-      queueMicrotask(() => {
-        if (own.idle && this.#queues.get(key) === own) this.#queues.delete(key);
-      });
-    };
-    result.then(tidy, tidy);
-    return result;
+  }
+
+  /** Hands the turn over: who comes in between finds the key in use, and waits. */
+  #end(key: string): void {
+    const next = this.#waiting.get(key)?.shift();
+    if (next === undefined) this.#waiting.delete(key);
+    else next();
   }
 }

@@ -25,10 +25,7 @@ export async function inRoom<T>(ctx: RoomContext, roomId: string, attempt: Attem
     try {
       const { result, written } = await ctx.rooms.exclusive(roomId, async (room) => {
         if (room === undefined) throw notFound('Unknown room');
-        const made = await attempt(room);
-        // Whoever awaits it does so outside the queue; until then it must not count as unhandled.
-        made.written.catch(() => undefined);
-        return made;
+        return attempt(room);
       });
       await written;
       return result;
@@ -78,12 +75,25 @@ export class TxnGuard {
     run: () => Promise<{ eventId: string }>,
   ): Promise<{ eventId: string }> {
     if (txn === undefined) return run();
-    const key = JSON.stringify([userId, txn.deviceId, txn.txnKey]);
+    const key = `${userId.length} ${txn.deviceId.length} ${userId}${txn.deviceId}${txn.txnKey}`;
     const running = this.#running.get(key);
     if (running !== undefined) return running;
-    const result = this.#lookUp(userId, txn, run).finally(() => this.#running.delete(key));
+    const result = this.#runOnce(key, userId, txn, run);
     this.#running.set(key, result);
     return result;
+  }
+
+  async #runOnce(
+    key: string,
+    userId: string,
+    txn: ClientTxn,
+    run: () => Promise<{ eventId: string }>,
+  ): Promise<{ eventId: string }> {
+    try {
+      return await this.#lookUp(userId, txn, run);
+    } finally {
+      this.#running.delete(key);
+    }
   }
 
   async #lookUp(
