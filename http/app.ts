@@ -20,11 +20,11 @@ export interface AppDependencies {
 }
 
 /** For browsers: "Web Browser Clients" of the Client-Server API. */
-const corsHeaders = {
-  'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE, OPTIONS',
-  'Access-Control-Allow-Headers': 'X-Requested-With, Content-Type, Authorization',
-};
+const corsHeaders = [
+  ['Access-Control-Allow-Origin', '*'],
+  ['Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE, OPTIONS'],
+  ['Access-Control-Allow-Headers', 'X-Requested-With, Content-Type, Authorization'],
+] as const;
 
 /**
  * The HTTP application: routes behind authentication, validation and one place that answers errors. A path that
@@ -43,7 +43,7 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
     },
   );
   app.use(async (ctx) => {
-    ctx.set(corsHeaders);
+    for (const [name, value] of corsHeaders) ctx.res.setHeader(name, value);
     try {
       if (ctx.method === 'OPTIONS') {
         ctx.status = 200;
@@ -119,7 +119,7 @@ function goneSignal(ctx: Context): AbortSignal {
 
 function sendJson(ctx: Context, status: number, text: string): void {
   ctx.status = status;
-  ctx.set('Content-Type', 'application/json');
+  ctx.res.setHeader('Content-Type', 'application/json');
   ctx.body = text;
 }
 
@@ -128,12 +128,12 @@ function paramsOf(ctx: Context & { params?: unknown }): Record<string, string> {
   return (ctx.params ?? {}) as Record<string, string>;
 }
 
-async function authenticated(
+function authenticated(
   ctx: Context,
   remoteAddress: string,
   deps: AppDependencies,
-): Promise<AuthenticatedUser> {
-  const match = /^Bearer ([^\s]+)$/i.exec(ctx.get('Authorization'));
+): AuthenticatedUser | Promise<AuthenticatedUser> {
+  const match = /^Bearer ([^\s]+)$/i.exec(ctx.req.headers.authorization ?? '');
   if (match?.[1] === undefined) throw missingToken();
   return deps.authenticate(match[1], remoteAddress);
 }

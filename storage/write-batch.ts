@@ -10,7 +10,6 @@ import { Position, type Row, type Value, type WriteOp, type WriteSet } from './w
 interface Group {
   readonly kind: WriteOp['kind'];
   readonly table: string;
-  readonly signature: string;
   /** Of inserts and upserts: all columns; of updates: set, then where; of deletes: where. */
   readonly columns: readonly string[];
   /** The first so many columns are set; the others identify the row (updates). */
@@ -21,6 +20,8 @@ interface Group {
   readonly nulls: readonly string[];
   readonly rows: Value[][];
 }
+
+type Form = Pick<Group, 'columns' | 'setCount' | 'key' | 'orIgnore' | 'nulls'>;
 
 /** Rows in one statement. Powers of two, so that few different statements are prepared. */
 const maxRows = 128;
@@ -152,25 +153,25 @@ export class WriteBatch {
   }
 
   /** The group that the change can join: the last one of its table, if it is of the same form. */
-  #group(op: WriteOp, form: Pick<Group, 'columns' | 'setCount' | 'key' | 'orIgnore' | 'nulls'>): Group {
-    const { columns, setCount, key, orIgnore, nulls } = form;
-    const signature = `${op.kind}|${setCount}|${orIgnore}|${key.join()}|${columns.join()}|${nulls.join()}`;
+  #group(op: WriteOp, form: Form): Group {
     const last = this.#last.get(op.table);
-    if (last !== undefined && last.signature === signature) return last;
-    checkColumns(op.table, [...columns, ...key, ...nulls]);
-    const group: Group = { kind: op.kind, table: op.table, signature, ...form, rows: [] };
+    if (last !== undefined && last.kind === op.kind && isSameForm(last, form)) return last;
+    checkColumns(op.table, [...form.columns, ...form.key, ...form.nulls]);
+    const group: Group = { kind: op.kind, table: op.table, ...form, rows: [] };
     this.#groups.push(group);
     this.#last.set(op.table, group);
     return group;
   }
 
   #values(table: string, row: Row, columns: readonly string[]): Value[] {
-    return columns.map((name) => {
+    const values: Value[] = [];
+    for (const name of columns) {
       const value = row[name];
       if (value === undefined) throw new Error(`A row of ${table} has no ${name}`);
       if (value instanceof Position) this.#see(value);
-      return value;
-    });
+      values.push(value);
+    }
+    return values;
   }
 
   #see(position: Position): void {
@@ -205,6 +206,23 @@ export async function takeNumbers(
   );
   if (row === undefined) throw new Error(`There is no sequence ${kind}`);
   return row.next - count;
+}
+
+function isSameForm(a: Form, b: Form): boolean {
+  return (
+    a.setCount === b.setCount &&
+    a.orIgnore === b.orIgnore &&
+    isSameList(a.columns, b.columns) &&
+    isSameList(a.key, b.key) &&
+    isSameList(a.nulls, b.nulls)
+  );
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
 }
 
 /** The rows to write: of several upserts or updates of one row only the last counts. */

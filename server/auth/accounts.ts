@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { forbidden, MatrixError, unknownToken } from '../../http/errors.ts';
 import type { AuthenticatedUser } from '../../http/route.ts';
 import { isValidLocalpart, parseUserId } from '../../protocol/identifiers.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
 import { type Database, DuplicateRow } from '../../storage/database.ts';
+import type { TokenRecord } from '../../storage/stores/device-store.ts';
 import { hashPassword, requireAcceptablePassword, verifyPassword } from './passwords.ts';
 
 export interface Session {
@@ -48,8 +49,15 @@ export class Accounts {
   }
 
   /** Throws 401 `M_UNKNOWN_TOKEN` for a token that is not, or no longer, valid. */
-  async authenticate(accessToken: string, remoteAddress: string): Promise<AuthenticatedUser> {
-    const token = await this.#deps.db.devices.token(hashToken(accessToken));
+  authenticate(accessToken: string, remoteAddress: string): AuthenticatedUser | Promise<AuthenticatedUser> {
+    const { devices } = this.#deps.db;
+    const tokenHash = hashToken(accessToken);
+    const known = devices.knownToken(tokenHash);
+    if (known !== undefined) return this.#admit(known, remoteAddress);
+    return devices.token(tokenHash).then((token) => this.#admit(token, remoteAddress));
+  }
+
+  #admit(token: TokenRecord | undefined, remoteAddress: string): AuthenticatedUser {
     if (token === undefined || token.deactivated) throw unknownToken();
     this.#noteSeen(token.userId, token.deviceId, remoteAddress);
     const { userId, deviceId, tokenHash, isAdmin } = token;
@@ -215,7 +223,7 @@ function userInUse(): MatrixError {
 }
 
 export function hashToken(accessToken: string): string {
-  return createHash('sha256').update(accessToken).digest('hex');
+  return hash('sha256', accessToken);
 }
 
 /** Capital letters, as device ids are usually written. */

@@ -198,7 +198,6 @@ const schema = `
     created_ts {int} NOT NULL,
     CONSTRAINT device_txns_pkey PRIMARY KEY (user_id, device_id, txn_key)
   ) {keyed};
-  CREATE INDEX device_txns_created ON device_txns (created_ts);
   CREATE TABLE media (
     media_id {text} NOT NULL,
     origin {text} NOT NULL,

@@ -71,7 +71,6 @@ export const deviceTxns = table(
   'device_txns',
   { user_id: text, device_id: text, txn_key: text, event_id: text, created_ts: int },
   ['user_id', 'device_id', 'txn_key'],
-  [{ name: 'device_txns_created', columns: ['created_ts'] }],
 );
 
 export const media = table(
