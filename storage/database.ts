@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
+import { AuditLog } from './audit/audit-log.ts';
 import { Reader, RunnerConnection } from './connection.ts';
 import { translateError } from './errors.ts';
 import { BlockAllocator, type IdAllocator, type IdKind, idKinds, reserveBlock } from './id-allocator.ts';
@@ -60,6 +61,7 @@ export interface Database {
   readonly media: MediaStore;
   readonly partnerStates: PartnerStateStore;
   readonly metadata: MetadataStore;
+  readonly audit: AuditLog;
   /** Writes what was submitted, refuses everything after, closes, and frees the lock. */
   close(): Promise<void>;
 }
@@ -107,6 +109,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
   const ids = new BlockAllocator(first, (idKind) =>
     writer.transact('reserve numbers', (tx) => reserveBlock(tx, idKind)),
   );
+  const audit = new AuditLog({ reader, writer, clock: deps.clock, log: deps.log });
   return {
     kind,
     reader,
@@ -128,7 +131,9 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     media: new MediaStore(reader),
     partnerStates: new PartnerStateStore(reader),
     metadata: new MetadataStore(reader, writer),
+    audit,
     async close() {
+      await audit.settled();
       await writer.close();
       await sources.close();
     },
