@@ -6,8 +6,9 @@ import type { RoomVersion } from './room-versions.ts';
 export const creatorPower = Number.POSITIVE_INFINITY;
 
 /**
- * The power levels of a room ("m.room.power_levels"), defaults included. Values that are not integers count as
- * absent: the auth rules keep them out of the rooms that we speak.
+ * The power levels of a room ("m.room.power_levels"), defaults included: the same whether the room has such an
+ * event or not. Values that are not integers count as absent: the auth rules keep them out of the rooms that we
+ * speak.
  */
 export class PowerLevels {
   readonly #content: JsonObject | undefined;
@@ -33,9 +34,7 @@ export class PowerLevels {
   eventLevel(type: string, isState: boolean): number {
     const own = integerAt(this.#content?.['events'], type);
     if (own !== undefined) return own;
-    if (!isState) return this.#level('events_default', 0);
-    // Without a power levels event anybody in the room may set state.
-    return this.#content === undefined ? 0 : this.#level('state_default', 50);
+    return isState ? this.#level('state_default', 50) : this.#level('events_default', 0);
   }
 
   /** The level that notifying all of the room takes (`notifications`), 50 unless set. */

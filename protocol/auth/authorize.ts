@@ -9,7 +9,7 @@ import { authorizePowerLevels } from './power-levels.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
 
 export type { AuthExtra, StateLookup } from './facts.ts';
-export type { Verdict } from './verdict.ts';
+export type { Rejection, Verdict } from './verdict.ts';
 
 /**
  * The authorization rules of room versions 10, 11 and 12 against a state, in their order and with their numbers;
@@ -57,7 +57,10 @@ export function authorize(
 
   // 6. (7.)
   if (pdu.type === 'm.room.third_party_invite') {
-    return power >= levels.invite ? allowed : rejected(rule(6, '.1'), 'The sender may not invite');
+    // .1
+    return power >= levels.invite
+      ? allowed(rule(6, '.1'))
+      : rejected(rule(6, '.1'), 'The sender may not invite');
   }
 
   // 7. (8.)
@@ -76,5 +79,5 @@ export function authorize(
   }
 
   // 10. (11.)
-  return allowed;
+  return allowed(rule(10));
 }

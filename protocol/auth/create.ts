@@ -36,5 +36,6 @@ export function authorizeCreate({ pdu }: RoomEvent, version: RoomVersion): Verdi
       additional.every((id) => typeof id === 'string' && parseUserId(id) !== undefined);
     if (!valid) return rejected('1.4', 'additional_creators are not valid user ids');
   }
-  return allowed;
+  // 1.5; version 11 has no rule of its own before it
+  return allowed(version.creatorInContent || version.creatorsArePrivileged ? '1.5' : '1.4');
 }

@@ -1,4 +1,4 @@
-import { decodeBase64 } from '../base64.ts';
+import { decodeBase64, decodeBase64Url } from '../base64.ts';
 import type { RoomEvent } from '../event.ts';
 import { serverNameOf } from '../identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../json.ts';
@@ -7,6 +7,12 @@ import type { RoomVersion } from '../room-versions.ts';
 import { verifyJson } from '../signing.ts';
 import type { AuthExtra, StateLookup } from './facts.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
+
+/**
+ * So many pairs of signature and key are tried for a third party invite. A real one has one signature and two keys;
+ * events within the size limit could keep us busy for minutes.
+ */
+const maxVerifications = 200;
 
 interface MemberCase {
   readonly event: RoomEvent;
@@ -46,6 +52,7 @@ export function authorizeMember(memberCase: MemberCase): Verdict {
     case 'knock':
       return authorizeKnock(memberCase, target);
     default:
+      // .8
       return rejected(rule('.8'), 'Unknown membership');
   }
 }
@@ -63,7 +70,7 @@ function authorizeJoin({ event, state, version, create, levels, rule }: MemberCa
   const { sender, prev_events, content } = event.pdu;
   // .3.1
   const followsCreate = prev_events.length === 1 && prev_events[0] === create.eventId;
-  if (followsCreate && target === firstMember(create, version)) return allowed;
+  if (followsCreate && target === firstMember(create, version)) return allowed(rule('.3.1'));
   // .3.2
   if (sender !== target) return rejected(rule('.3.2'), 'Nobody joins for somebody else');
   const membership = membershipOf(state, target);
@@ -75,23 +82,26 @@ function authorizeJoin({ event, state, version, create, levels, rule }: MemberCa
     case 'invite':
     case 'knock':
       // .3.4; who is not invited meets no other rule.
-      return isMember ? allowed : rejected(rule('.3.7'), 'The sender is not invited');
+      return isMember ? allowed(rule('.3.4')) : rejected(rule('.3.7'), 'The sender is not invited');
     case 'restricted':
     case 'knock_restricted': {
       // .3.5.1
-      if (isMember) return allowed;
+      if (isMember) return allowed(rule('.3.5.1'));
       // .3.5.2
       const authoriser = content['join_authorised_via_users_server'];
       const mayInvite =
         typeof authoriser === 'string' &&
         membershipOf(state, authoriser) === 'join' &&
         levels.userLevel(authoriser) >= levels.invite;
-      return mayInvite ? allowed : rejected(rule('.3.5.2'), 'The authorising user may not invite');
+      if (!mayInvite) return rejected(rule('.3.5.2'), 'The authorising user may not invite');
+      // .3.5.3
+      return allowed(rule('.3.5.3'));
     }
     case 'public':
       // .3.6
-      return allowed;
+      return allowed(rule('.3.6'));
     default:
+      // .3.7
       return rejected(rule('.3.7'), 'The join rule does not let the sender in');
   }
 }
@@ -114,7 +124,7 @@ function authorizeInvite(memberCase: MemberCase, target: string): Verdict {
     return rejected(rule('.4.3'), 'The target is joined or banned');
   // .4.4, .4.5
   return levels.userLevel(sender) >= levels.invite
-    ? allowed
+    ? allowed(rule('.4.4'))
     : rejected(rule('.4.5'), 'The sender may not invite');
 }
 
@@ -141,25 +151,41 @@ function authorizeThirdPartyInvite({ event, state, rule }: MemberCase, target: s
   }
   // .4.1.7, .4.1.8
   return isSignedByAny(signed, publicKeysOf(issued.pdu.content))
-    ? allowed
+    ? allowed(rule('.4.1.7'))
     : rejected(rule('.4.1.8'), 'No signature matches a key of the third party invite');
 }
 
-function publicKeysOf(content: JsonObject): string[] {
-  const keys = Array.isArray(content['public_keys']) ? content['public_keys'] : [];
-  return [
+/** The 32-byte keys of a third party invite; they may be written in either alphabet of Base64. */
+function publicKeysOf(content: JsonObject): Buffer[] {
+  const list = Array.isArray(content['public_keys']) ? content['public_keys'] : [];
+  const keys: Buffer[] = [];
+  for (const text of [
     content['public_key'],
-    ...keys.map((key) => (isObject(key) ? key['public_key'] : undefined)),
-  ].filter((key) => typeof key === 'string' && decodeBase64(key)?.length === 32) as string[];
+    ...list.map((entry) => isObject(entry) && entry['public_key']),
+  ]) {
+    if (typeof text !== 'string') continue;
+    const key = decodeBase64(text) ?? decodeBase64Url(text);
+    if (key?.length === 32) keys.push(key);
+  }
+  return keys;
 }
 
-function isSignedByAny(signed: JsonObject, publicKeys: readonly string[]): boolean {
-  const signatures = isObject(signed['signatures']) ? signed['signatures'] : {};
-  return Object.entries(signatures).some(
-    ([server, ofServer]) =>
-      isObject(ofServer) &&
-      Object.keys(ofServer).some((keyId) => publicKeys.some((key) => verifyJson(signed, server, keyId, key))),
-  );
+/** Does any Ed25519 signature match any key? Each is made by one server and over `signed` as it stands. */
+function isSignedByAny(signed: JsonObject, publicKeys: readonly Buffer[]): boolean {
+  let tried = 0;
+  for (const [server, ofServer] of Object.entries(
+    isObject(signed['signatures']) ? signed['signatures'] : {},
+  )) {
+    for (const keyId of isObject(ofServer) ? Object.keys(ofServer) : []) {
+      if (!keyId.startsWith('ed25519:')) continue;
+      for (const key of publicKeys) {
+        if (tried === maxVerifications) return false;
+        tried += 1;
+        if (verifyJson(signed, server, keyId, key)) return true;
+      }
+    }
+  }
+  return false;
 }
 
 function authorizeLeave({ event, state, levels, rule }: MemberCase, target: string): Verdict {
@@ -168,7 +194,7 @@ function authorizeLeave({ event, state, levels, rule }: MemberCase, target: stri
   // .5.1
   if (sender === target) {
     const mayLeave = current === 'invite' || current === 'join' || current === 'knock';
-    return mayLeave ? allowed : rejected(rule('.5.1'), 'The sender is not in the room');
+    return mayLeave ? allowed(rule('.5.1')) : rejected(rule('.5.1'), 'The sender is not in the room');
   }
   // .5.2
   if (membershipOf(state, sender) !== 'join') return rejected(rule('.5.2'), 'The sender is not joined');
@@ -177,7 +203,7 @@ function authorizeLeave({ event, state, levels, rule }: MemberCase, target: stri
   if (current === 'ban' && power < levels.ban) return rejected(rule('.5.3'), 'The sender may not lift bans');
   // .5.4, .5.5
   return power >= levels.kick && levels.userLevel(target) < power
-    ? allowed
+    ? allowed(rule('.5.4'))
     : rejected(rule('.5.5'), 'The sender may not remove the target');
 }
 
@@ -188,7 +214,7 @@ function authorizeBan({ event, state, levels, rule }: MemberCase, target: string
   // .6.2, .6.3
   const power = levels.userLevel(sender);
   return power >= levels.ban && levels.userLevel(target) < power
-    ? allowed
+    ? allowed(rule('.6.2'))
     : rejected(rule('.6.3'), 'The sender may not ban the target');
 }
 
@@ -203,6 +229,6 @@ function authorizeKnock({ event, state, rule }: MemberCase, target: string): Ver
   // .7.3, .7.4
   const current = membershipOf(state, target);
   return current !== 'ban' && current !== 'invite' && current !== 'join'
-    ? allowed
+    ? allowed(rule('.7.3'))
     : rejected(rule('.7.4'), 'The sender is banned, invited or joined');
 }

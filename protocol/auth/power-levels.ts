@@ -62,7 +62,7 @@ export function authorizePowerLevels({
 
   // .4 (.5)
   const previous = state.get('m.room.power_levels', '')?.pdu.content;
-  if (previous === undefined) return allowed;
+  if (previous === undefined) return allowed(later(4));
 
   // .5 (.6)
   for (const key of levelKeys) {
@@ -76,38 +76,52 @@ export function authorizePowerLevels({
     }
   }
 
-  // .6 (.7), .7 (.8)
-  for (const map of ['events', 'notifications']) {
-    for (const [key, before, after] of changes(previous[map], content[map])) {
-      if (before !== undefined && before > power) {
-        return rejected(later(6, '.1'), `${key} in ${map} is above the sender's power`);
-      }
-      if (after !== undefined && after > power) {
-        return rejected(later(7, '.1'), `${key} in ${map} would be above the sender's power`);
-      }
+  const levelChanges = ['events', 'notifications'].flatMap((map) => changes(previous[map], content[map]));
+  // .6 (.7)
+  for (const { key, before } of levelChanges) {
+    if (before !== undefined && before > power) {
+      return rejected(later(6, '.1'), `${key} is above the sender's power`);
+    }
+  }
+  // .7 (.8)
+  for (const { key, after } of levelChanges) {
+    if (after !== undefined && after > power) {
+      return rejected(later(7, '.1'), `${key} would be above the sender's power`);
     }
   }
 
-  // .8 (.9), .9 (.10)
-  for (const [userId, before, after] of changes(previous['users'], users)) {
+  const userChanges = changes(previous['users'], users);
+  // .8 (.9)
+  for (const { key: userId, before } of userChanges) {
     if (userId !== sender && before !== undefined && before >= power) {
       return rejected(later(8, '.1'), `${userId} has as much power as the sender`);
     }
+  }
+  // .9 (.10)
+  for (const { key: userId, after } of userChanges) {
     if (after !== undefined && after > power) {
       return rejected(later(9, '.1'), `${userId} would have more power than the sender`);
     }
   }
-  return allowed;
+
+  // .10 (.11)
+  return allowed(later(10));
 }
 
-function changes(
-  before: JsonValue | undefined,
-  after: JsonValue | undefined,
-): [key: string, before: number | undefined, after: number | undefined][] {
+interface Change {
+  readonly key: string;
+  /** Undefined: the entry is being added. */
+  readonly before: number | undefined;
+  /** Undefined: the entry is being removed. */
+  readonly after: number | undefined;
+}
+
+/** The entries that are added to, changed in or removed from an object of levels. */
+function changes(before: JsonValue | undefined, after: JsonValue | undefined): Change[] {
   const [old, now] = [isObject(before) ? before : {}, isObject(after) ? after : {}];
   return [...new Set([...Object.keys(old), ...Object.keys(now)])]
-    .map((key): [string, number | undefined, number | undefined] => [key, own(old, key), own(now, key)])
-    .filter(([, left, right]) => left !== right);
+    .map((key) => ({ key, before: own(old, key), after: own(now, key) }))
+    .filter((change) => change.before !== change.after);
 }
 
 function own(object: JsonObject, key: string): number | undefined {

@@ -1,10 +1,19 @@
-/** What the authorization rules say: `rule` is the number of the rule that refused, in that room version. */
-export type Verdict =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly rule: string; readonly reason: string };
+/**
+ * What the authorization rules say, and `rule`: the number of the rule that decided, in that room version
+ * ("4.3.6"; what follows a number is a step of that rule).
+ */
+export type Verdict = { readonly allowed: true; readonly rule: string } | Rejection;
 
-export const allowed: Verdict = { allowed: true };
+export interface Rejection {
+  readonly allowed: false;
+  readonly rule: string;
+  readonly reason: string;
+}
 
-export function rejected(rule: string, reason: string): Verdict {
+export function allowed(rule: string): Verdict {
+  return { allowed: true, rule };
+}
+
+export function rejected(rule: string, reason: string): Rejection {
   return { allowed: false, rule, reason };
 }

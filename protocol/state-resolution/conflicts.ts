@@ -54,12 +54,14 @@ export function authChain(eventIds: Iterable<string>, load: LoadEvent): Set<stri
  * chain holds too is in every full chain and drops out.
  */
 export function authDifference(separated: SeparatedState, load: LoadEvent): Set<string> {
-  const chains = separated.conflictedBySet.map((eventIds) => authChain(eventIds, load));
+  // In how many of the chains each event is: one chain at a time is held, however many states there are.
+  const counts = new Map<string, number>();
+  for (const eventIds of separated.conflictedBySet) {
+    for (const eventId of authChain(eventIds, load)) counts.set(eventId, (counts.get(eventId) ?? 0) + 1);
+  }
   const difference = new Set<string>();
-  for (const chain of chains) {
-    for (const eventId of chain) {
-      if (!chains.every((other) => other.has(eventId))) difference.add(eventId);
-    }
+  for (const [eventId, count] of counts) {
+    if (count < separated.conflictedBySet.length) difference.add(eventId);
   }
   if (difference.size > 0) {
     for (const eventId of authChain(separated.unconflicted.values(), load)) difference.delete(eventId);

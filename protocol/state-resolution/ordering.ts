@@ -70,8 +70,8 @@ function senderPower(event: RoomEvent, version: RoomVersion, load: LoadEvent): n
   let levels: RoomEvent | undefined;
   for (const authId of event.pdu.auth_events) {
     const auth = load(authId);
-    if (auth?.pdu.type === 'm.room.power_levels') levels = auth;
-    else if (auth?.pdu.type === 'm.room.create') create = auth;
+    if (isPowerLevels(auth)) levels = auth;
+    else if (auth?.pdu.type === 'm.room.create' && auth.pdu.state_key === '') create = auth;
   }
   return new PowerLevels(create, levels, version).userLevel(event.pdu.sender);
 }
@@ -82,6 +82,7 @@ export function byMainline(
   powerLevelsId: string | undefined,
   load: LoadEvent,
 ): RoomEvent[] {
+  // Of power levels events: where the walk from such an event first meets the mainline, itself included.
   const positions = new Map<string, number>();
   for (let id = powerLevelsId; id !== undefined && !positions.has(id); id = powerLevelsOf(id, load)) {
     positions.set(id, positions.size);
@@ -98,20 +99,26 @@ export function byMainline(
     .map(({ event }) => event);
 }
 
-function mainlinePosition(eventId: string, positions: ReadonlyMap<string, number>, load: LoadEvent): number {
-  const seen = new Set<string>();
-  for (let id = powerLevelsOf(eventId, load); id !== undefined; id = powerLevelsOf(id, load)) {
-    const position = positions.get(id);
-    if (position !== undefined) return position;
-    // Hashes cannot form a cycle; events that were handed to us by name in a test could.
-    if (seen.has(id)) break;
-    seen.add(id);
+/** Notes down the position for what it passes, so that no branch beside the mainline is walked twice. */
+function mainlinePosition(eventId: string, positions: Map<string, number>, load: LoadEvent): number {
+  const passed: string[] = [];
+  let id = powerLevelsOf(eventId, load);
+  for (; id !== undefined && !positions.has(id); id = powerLevelsOf(id, load)) {
+    passed.push(id);
+    // Ends the walk should it come here again: hashes cannot form a cycle, names that a test gives can.
+    positions.set(id, Number.POSITIVE_INFINITY);
   }
-  return Number.POSITIVE_INFINITY;
+  const position = (id === undefined ? undefined : positions.get(id)) ?? Number.POSITIVE_INFINITY;
+  for (const other of passed) positions.set(other, position);
+  return position;
 }
 
 function powerLevelsOf(eventId: string, load: LoadEvent): string | undefined {
-  return load(eventId)?.pdu.auth_events.find((id) => load(id)?.pdu.type === 'm.room.power_levels');
+  return load(eventId)?.pdu.auth_events.find((id) => isPowerLevels(load(id)));
+}
+
+function isPowerLevels(event: RoomEvent | undefined): boolean {
+  return event?.pdu.type === 'm.room.power_levels' && event.pdu.state_key === '';
 }
 
 function compareAge(x: RoomEvent, y: RoomEvent): number {

@@ -26,10 +26,10 @@ export function checkByAuthEvents(
   if (missing.length > 0)
     return { ok: false, reason: `auth events: we do not hold ${missing.join(', ')}`, waitingFor: missing };
   const named = event.pdu.auth_events.map((id) => events.get(id)).filter((named) => named !== undefined);
-  const verdict = checkAuthEvents(event, named, version, create);
-  if (!verdict.allowed) {
+  const rejection = checkAuthEvents(event, named, version, create);
+  if (rejection !== undefined) {
     const rejected = named.filter((auth) => auth.rejected).map((auth) => auth.eventId);
-    return { ok: false, reason: `auth events: ${verdict.rule} ${verdict.reason}`, waitingFor: rejected };
+    return { ok: false, reason: `auth events: ${rejection.rule} ${rejection.reason}`, waitingFor: rejected };
   }
   const state = lookupOver(create === undefined ? named : [create, ...named]);
   const allowed = authorize(event, state, version, signers(ctx, event.pdu, version));

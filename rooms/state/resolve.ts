@@ -1,4 +1,5 @@
-import { type RoomEvent, type StateKey, type StateMap, stateKeyOf } from '../../protocol/event.ts';
+import { type RoomEvent, type StateMap, stateKeyOf } from '../../protocol/event.ts';
+import { separate } from '../../protocol/state-resolution/conflicts.ts';
 import { resolveState } from '../../protocol/state-resolution/resolve.ts';
 import type { EventLookup } from '../event-lookup.ts';
 import type { Room } from '../room.ts';
@@ -6,22 +7,6 @@ import type { Room } from '../room.ts';
 /** No room of a company comes near these; they end a walk that somebody made up to keep us busy. */
 const maxAuthChain = 200_000;
 const maxRounds = 64;
-
-/** The ids that the maps do not agree on, and the ids they share. */
-function conflicted(sets: readonly StateMap[]): Set<string> {
-  const ids = new Set<string>();
-  const keys = new Set<StateKey>();
-  for (const set of sets) for (const key of set.keys()) keys.add(key);
-  for (const key of keys) {
-    const first = sets[0]?.get(key);
-    if (sets.every((set) => set.get(key) === first)) continue;
-    for (const set of sets) {
-      const id = set.get(key);
-      if (id !== undefined) ids.add(id);
-    }
-  }
-  return ids;
-}
 
 /** Loads the events and all that authorises them, breadth first, a batch of queries per generation. */
 export async function loadAuthChain(
@@ -52,12 +37,8 @@ export async function resolve(lookup: EventLookup, room: Room, sets: readonly St
   const events = new Map<string, RoomEvent>();
   const absent = new Set<string>();
   const create = sets[0]?.get(stateKeyOf('m.room.create', ''));
-  await loadAuthChain(
-    lookup,
-    room,
-    create === undefined ? conflicted(sets) : [...conflicted(sets), create],
-    events,
-  );
+  const { conflicted } = separate(sets);
+  await loadAuthChain(lookup, room, create === undefined ? conflicted : [...conflicted, create], events);
   for (let round = 0; ; round += 1) {
     const misses = new Set<string>();
     const resolved = resolveState(room.version, sets, (id) => {
