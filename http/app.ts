@@ -2,10 +2,11 @@ import { Readable } from 'node:stream';
 import Koa, { type Context } from 'koa';
 import type { Logger } from 'pino';
 import type { Validator } from 'typebox/compile';
+import { accessTokenOf } from './access-token.ts';
 import { readJson } from './body.ts';
 import type { AddressOf } from './client-address.ts';
-import { dispatcher, knownPaths } from './dispatch.ts';
-import { badJson, MatrixError, missingToken, unrecognized } from './errors.ts';
+import { dispatcher, knownMethods } from './dispatch.ts';
+import { badJson, forbidden, MatrixError, missingParam, missingToken, unrecognized } from './errors.ts';
 import { type AuthenticatedUser, Reply, type Route } from './route.ts';
 
 export interface AppDependencies {
@@ -34,12 +35,15 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
   const app = new Koa();
   // Koa prints errors to stderr by default; ours are answered and logged below.
   app.silent = true;
-  const isKnown = knownPaths(routes);
+  const methodsOf = knownMethods(routes);
   const dispatch = dispatcher(
     routes,
     (ctx, route) => serve(ctx, route, deps),
     async (ctx) => {
-      throw unrecognized(isKnown(ctx.path) ? 405 : 404);
+      const methods = methodsOf(ctx.path);
+      if (methods.length === 0) throw unrecognized(404);
+      ctx.set('Allow', methods.join(', '));
+      throw unrecognized(405);
     },
   );
   app.use(async (ctx) => {
@@ -75,15 +79,13 @@ async function serve(
   deps: AppDependencies,
 ): Promise<void> {
   const remoteAddress = deps.addressOf(ctx.req);
-  const user = route.auth === 'none' ? undefined : await authenticated(ctx, remoteAddress, deps);
-  if (route.auth === 'admin' && user?.isAdmin !== true) {
-    throw new MatrixError(403, 'M_FORBIDDEN', 'Only for admins');
-  }
+  const user = await userOf(ctx, route, remoteAddress, deps);
+  if (route.auth === 'admin' && user?.isAdmin !== true) throw forbidden('Only for admins');
   let body: unknown;
   if (route.body !== undefined) {
     body = await readJson(ctx.req, route.maxBody, route.numbers);
     const validator = route.body();
-    if (!validator.Check(body)) throw badJson(describeMismatch(validator, body));
+    if (!validator.Check(body)) throw mismatch(validator, body);
   }
   const answer = await route.handler({
     user,
@@ -128,26 +130,50 @@ function paramsOf(ctx: Context & { params?: unknown }): Record<string, string> {
   return (ctx.params ?? {}) as Record<string, string>;
 }
 
-function authenticated(
+/** Who asks; `none` looks at no token at all. */
+function userOf(
   ctx: Context,
+  route: Route,
   remoteAddress: string,
   deps: AppDependencies,
-): AuthenticatedUser | Promise<AuthenticatedUser> {
-  const match = /^Bearer ([^\s]+)$/i.exec(ctx.req.headers.authorization ?? '');
-  if (match?.[1] === undefined) throw missingToken();
-  return deps.authenticate(match[1], remoteAddress);
+): AuthenticatedUser | undefined | Promise<AuthenticatedUser | undefined> {
+  if (route.auth === 'none') return undefined;
+  const token = accessTokenOf(ctx.req, ctx.querystring);
+  if (route.auth === 'optional') return token === undefined ? undefined : bearer(token, remoteAddress, deps);
+  if (token === undefined) throw missingToken();
+  return deps.authenticate(token, remoteAddress);
 }
 
-function describeMismatch(validator: Validator, body: unknown): string {
+/** Nobody for a bad token: what may be asked without one is answered with a bad one too. */
+async function bearer(
+  token: string,
+  remoteAddress: string,
+  deps: AppDependencies,
+): Promise<AuthenticatedUser | undefined> {
+  try {
+    return await deps.authenticate(token, remoteAddress);
+  } catch (error) {
+    if (error instanceof MatrixError && error.status === 401) return undefined;
+    throw error;
+  }
+}
+
+/** What is wrong with a body, in the words of the first rule that it breaks. */
+function mismatch(validator: Validator, body: unknown): MatrixError {
   const [first] = validator.Errors(body);
-  if (first === undefined) return 'The body does not fit';
+  if (first === undefined) return badJson('The body does not fit');
   const path = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
-  return path === '' ? `The body ${first.message}` : `${path} ${first.message}`;
+  const message = path === '' ? `The body ${first.message}` : `${path} ${first.message}`;
+  return first.keyword === 'required' ? missingParam(message) : badJson(message);
 }
 
 /** The one place that answers errors. What nobody foresaw is logged with its stack and says nothing outside. */
 function answerError(ctx: Context, error: unknown, deps: AppDependencies): void {
   const known = error instanceof MatrixError ? error : deps.toMatrixError(error);
+  if (known === undefined && isBrokenOff(ctx, error)) {
+    deps.log.debug({ err: error, method: ctx.method, path: ctx.path }, 'the client went away');
+    return;
+  }
   if (known === undefined) {
     deps.log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed');
     sendJson(ctx, 500, JSON.stringify({ errcode: 'M_UNKNOWN', error: 'Internal server error' }));
@@ -158,4 +184,13 @@ function answerError(ctx: Context, error: unknown, deps: AppDependencies): void 
     known.status,
     JSON.stringify({ ...known.extra, errcode: known.errcode, error: known.message }),
   );
+}
+
+/** Whether reading the request failed because its sender hung up: nobody is there to be answered. */
+function isBrokenOff(ctx: Context, error: unknown): boolean {
+  return ctx.req.destroyed && !ctx.req.complete && systemCode(error) === 'ECONNRESET';
+}
+
+function systemCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import type { Route } from './route.ts';
+import type { Method, Route } from './route.ts';
 
 export type Serve = (ctx: Context & { params?: unknown }, route: Route) => Promise<void>;
 
@@ -39,10 +39,12 @@ function keyOf(method: string, path: string): string {
   return `${method} ${slashes}`;
 }
 
-/** Whether a path is served, by whatever method. */
-export function knownPaths(routes: readonly Route[]): (path: string) => boolean {
-  const patterns = routes.flatMap((route) => route.paths.map(toPattern));
-  return (path) => patterns.some((pattern) => pattern.test(path));
+/** The methods that a path is served with: none for a path that nobody knows. */
+export function knownMethods(routes: readonly Route[]): (path: string) => Method[] {
+  const known = routes.flatMap(({ method, paths }) =>
+    paths.map((path) => ({ method, pattern: toPattern(path) })),
+  );
+  return (path) => [...new Set(known.flatMap(({ method, pattern }) => (pattern.test(path) ? [method] : [])))];
 }
 
 function toPattern(path: string): RegExp {

@@ -13,8 +13,8 @@ export interface AuthenticatedUser {
   readonly isAdmin: boolean;
 }
 
-/** `user`: a valid access token. `admin`: of an admin. `none`: nobody is asked. */
-export type RouteAuth = 'user' | 'admin' | 'none';
+/** `user`: a valid access token. `admin`: of an admin. `optional`: of a user or nobody. `none`: nobody is asked. */
+export type RouteAuth = 'user' | 'admin' | 'optional' | 'none';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -48,7 +48,11 @@ export interface RouteContext<Body, User> {
   readonly gone: () => AbortSignal;
 }
 
-type UserOf<A extends RouteAuth> = A extends 'none' ? undefined : AuthenticatedUser;
+type UserOf<A extends RouteAuth> = A extends 'none'
+  ? undefined
+  : A extends 'optional'
+    ? AuthenticatedUser | undefined
+    : AuthenticatedUser;
 type BodyOf<B extends TSchema | undefined> = B extends TSchema ? Static<B> & JsonObject : undefined;
 
 export interface RouteSpec<A extends RouteAuth, B extends TSchema | undefined> {

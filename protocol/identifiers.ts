@@ -57,6 +57,12 @@ export function isValidEventId(text: string): boolean {
   );
 }
 
+/** `mxc://server/mediaId`. */
+export function isMxcUri(text: string): boolean {
+  const match = /^mxc:\/\/([^/]+)\/[A-Za-z0-9_-]+$/.exec(text);
+  return match?.[1] !== undefined && isValidServerName(match[1]);
+}
+
 /** What stands after the first colon; '' where there is none. */
 export function serverNameOf(id: string): string {
   const colon = id.indexOf(':');

@@ -64,16 +64,17 @@ export class Accounts {
     return { userId, deviceId, tokenHash, isAdmin };
   }
 
-  /** Throws 403: `M_FORBIDDEN` for a wrong name or password, `M_USER_DEACTIVATED`. */
+  /**
+   * Throws 403 `M_FORBIDDEN` for a wrong name or password. Deactivated users have no password any more: they are
+   * refused in the same words.
+   */
   async logIn(user: string, password: string, device: DeviceRequest): Promise<Session> {
     const localpart = user.startsWith('@') ? this.localpartOf(user) : user;
     const record =
       localpart === undefined ? undefined : await this.#deps.db.users.get(localpart.toLowerCase());
     const isRight = await verifyPassword(record?.passwordHash, password);
-    if (record === undefined || !isRight) throw forbidden('Wrong user name or password');
-    if (record.deactivated) {
-      throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');
-    }
+    if (record === undefined || record.deactivated || !isRight)
+      throw forbidden('Wrong user name or password');
     return this.#openSession(this.userIdOf(record.localpart), device);
   }
 
@@ -191,7 +192,7 @@ export class Accounts {
       ...db.devices.put({
         userId,
         deviceId,
-        displayName: device.displayName ?? known?.displayName ?? null,
+        displayName: known === undefined ? (device.displayName ?? null) : known.displayName,
         lastSeenTs: now,
         lastSeenIp: device.remoteAddress,
         createdTs: known?.createdTs ?? now,

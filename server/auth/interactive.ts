@@ -1,4 +1,4 @@
-import { MatrixError } from '../../http/errors.ts';
+import { forbidden, missingParam } from '../../http/errors.ts';
 import { Reply } from '../../http/route.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import type { Random } from '../../protocol/runtime.ts';
@@ -17,11 +17,13 @@ export async function requirePassword(
   auth: JsonValue | undefined,
 ): Promise<Reply | undefined> {
   if (!isObject(auth) || auth['type'] === undefined) return challenge(random, 'm.login.password', auth);
-  if (auth['type'] !== 'm.login.password' || typeof auth['password'] !== 'string') {
-    throw new MatrixError(400, 'M_UNRECOGNIZED', 'Only m.login.password is known here');
+  if (auth['type'] !== 'm.login.password') {
+    const error = 'Only m.login.password is known here';
+    return challenge(random, 'm.login.password', auth, { errcode: 'M_UNRECOGNIZED', error });
   }
+  if (typeof auth['password'] !== 'string') throw missingParam('auth.password is missing or not a string');
   if (claimedUser(auth) !== undefined && !isSameUser(accounts, claimedUser(auth) ?? '', userId)) {
-    throw new MatrixError(403, 'M_FORBIDDEN', 'The password of another user does not count');
+    throw forbidden('The password of another user does not count');
   }
   if (await accounts.isPassword(userId, auth['password'])) return undefined;
   return challenge(random, 'm.login.password', auth, { errcode: 'M_FORBIDDEN', error: 'Wrong password' });

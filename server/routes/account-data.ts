@@ -1,8 +1,11 @@
 import Type from 'typebox';
-import { forbidden, MatrixError, notFound } from '../../http/errors.ts';
+import { forbidden, invalidParam, MatrixError, notFound } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
+import { isValidRoomId } from '../../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { isObject } from '../../protocol/json.ts';
+import { KeyedQueues } from '../../rooms/queue.ts';
+import { pushRulesContent } from '../push-rules.ts';
 import type { ClientApiDeps } from './deps.ts';
 
 /** What the server keeps itself: these types are not the client's to write (405, as the specification says). */
@@ -15,6 +18,7 @@ const tags = '/_matrix/client/v3/user/:userId/rooms/:roomId/tags';
 /** Account data, global and per room, and the tags that live in it. */
 export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
   const read = async (userId: string, roomId: string, type: string): Promise<JsonObject | undefined> => {
+    if (roomId === '' && type === 'm.push_rules') return pushRulesContent(userId);
     const record = await db.accountData.get(userId, roomId, type);
     // Written by ourselves from a checked body.
     return record === undefined ? undefined : (JSON.parse(record.content) as JsonObject);
@@ -35,6 +39,7 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         requireSelf(user.userId, params['userId']);
+        requireRoomId(params['roomId']);
         const content = await read(user.userId, params['roomId'] ?? '', params['type'] ?? '');
         if (content === undefined) throw notFound('No such account data');
         return content;
@@ -50,6 +55,7 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params, body }) => {
         const { type = '' } = params;
         requireSelf(user.userId, params['userId']);
+        requireRoomId(params['roomId']);
         if (reserved.has(type)) {
           throw new MatrixError(405, 'M_BAD_JSON', `${type} is not set through account data`);
         }
@@ -63,6 +69,13 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
     return isObject(content?.['tags']) ? content['tags'] : {};
   };
 
+  /** One after the other: each change builds on what the one before has stored. */
+  const tagChanges = new KeyedQueues();
+  const changeTags = (userId: string, roomId: string, change: (all: JsonObject) => JsonObject) =>
+    tagChanges.run(`${userId}\n${roomId}`, async () =>
+      write(userId, roomId, 'm.tag', { tags: change(await readTags(userId, roomId)) }),
+    );
+
   return [
     get(global),
     put(global),
@@ -74,6 +87,7 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         requireSelf(user.userId, params['userId']);
+        requireRoomId(params['roomId']);
         return { tags: await readTags(user.userId, params['roomId'] ?? '') };
       },
     }),
@@ -85,8 +99,8 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params, body }) => {
         const { roomId = '', tag = '' } = params;
         requireSelf(user.userId, params['userId']);
-        const all = { ...(await readTags(user.userId, roomId)), [tag]: body };
-        await write(user.userId, roomId, 'm.tag', { tags: all });
+        requireRoomId(roomId);
+        await changeTags(user.userId, roomId, (all) => ({ ...all, [tag]: body }));
         return {};
       },
     }),
@@ -97,13 +111,16 @@ export function accountDataRoutes({ db }: ClientApiDeps): Route[] {
       handler: async ({ user, params }) => {
         const { roomId = '', tag = '' } = params;
         requireSelf(user.userId, params['userId']);
-        const all = await readTags(user.userId, roomId);
-        delete all[tag];
-        await write(user.userId, roomId, 'm.tag', { tags: all });
+        requireRoomId(roomId);
+        await changeTags(user.userId, roomId, ({ [tag]: _removed, ...rest }) => rest);
         return {};
       },
     }),
   ];
+}
+
+function requireRoomId(roomId: string | undefined): void {
+  if (roomId !== undefined && !isValidRoomId(roomId)) throw invalidParam(`${roomId} is not a room id`);
 }
 
 /** Paths with a user id are for that user alone. */

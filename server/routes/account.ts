@@ -39,8 +39,8 @@ export function accountRoutes({ accounts, random }: ClientApiDeps): Route[] {
         const challenge = await requirePassword(accounts, random, user.userId, body.auth);
         if (challenge !== undefined) return challenge;
         await accounts.deactivate(user.userId);
-        // There is no identity server here from which anything could be unbound.
-        return { id_server_unbind_result: 'no-support' };
+        // There are no third-party identifiers here: the specification calls that a success.
+        return { id_server_unbind_result: 'success' };
       },
     }),
     route({

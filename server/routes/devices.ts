@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { notFound } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
-import { AnyObject } from '../../http/schemas.ts';
+import { AnyObject, DeviceName } from '../../http/schemas.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { DeviceRecord } from '../../storage/stores/device-store.ts';
 import { requirePassword } from '../auth/interactive.ts';
@@ -33,7 +33,7 @@ export function deviceRoutes({ accounts, db, random }: ClientApiDeps): Route[] {
       method: 'PUT',
       path,
       auth: 'user',
-      body: Type.Object({ display_name: Type.Optional(Type.String({ maxLength: 255 })) }),
+      body: Type.Object({ display_name: Type.Optional(DeviceName) }),
       handler: async ({ user, params, body }) => {
         const deviceId = params['deviceId'] ?? '';
         if ((await db.devices.get(user.userId, deviceId)) === undefined)

@@ -24,9 +24,15 @@ export function directoryRoutes(deps: ClientApiDeps): Route[] {
     route({
       method: 'GET',
       path,
-      auth: 'none',
-      handler: async ({ params }) => {
-        const { roomId, servers } = await resolveAlias(deps, params['roomAlias'] ?? '');
+      auth: 'optional',
+      handler: async ({ user, params }) => {
+        const alias = params['roomAlias'] ?? '';
+        const server = parseRoomAlias(alias)?.serverName ?? config.serverName;
+        // Partners are not asked on behalf of strangers.
+        if (user === undefined && server !== config.serverName) {
+          throw forbidden('Log in to find the rooms of other servers');
+        }
+        const { roomId, servers } = await resolveAlias(deps, alias);
         return { room_id: roomId, servers };
       },
     }),

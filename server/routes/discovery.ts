@@ -1,4 +1,5 @@
-import { Reply, type Route, route } from '../../http/route.ts';
+import { notFound } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
 import { roomVersions } from '../../protocol/room-versions.ts';
 import type { ClientApiDeps } from './deps.ts';
 
@@ -37,10 +38,10 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       method: 'GET',
       path: '/.well-known/matrix/client',
       auth: 'none',
-      handler: () =>
-        config.publicBaseurl === undefined
-          ? new Reply(404, { errcode: 'M_NOT_FOUND', error: 'public_baseurl is not configured' })
-          : { 'm.homeserver': { base_url: config.publicBaseurl } },
+      handler: () => {
+        if (config.publicBaseurl === undefined) throw notFound('public_baseurl is not configured');
+        return { 'm.homeserver': { base_url: config.publicBaseurl } };
+      },
     }),
     route({
       method: 'GET',
@@ -65,8 +66,10 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       method: 'GET',
       path: '/_matrix/client/v3/voip/turnServer',
       auth: 'user',
-      // The specification's answer where no TURN server is configured.
-      handler: () => ({}),
+      // The specification has no empty answer here, and one without addresses makes browsers refuse the call.
+      handler: () => {
+        throw notFound('This server has no TURN server');
+      },
     }),
     route({
       method: 'GET',

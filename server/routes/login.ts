@@ -1,16 +1,22 @@
 import Type from 'typebox';
-import { MatrixError, missingParam } from '../../http/errors.ts';
+import { forbidden, MatrixError, missingParam } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
+import { DeviceName } from '../../http/schemas.ts';
 import type { ClientApiDeps } from './deps.ts';
 
 const Login = Type.Object({
   type: Type.String(),
   identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(Type.String()) })),
   user: Type.Optional(Type.String()),
+  /** The old way to name a third-party identifier. */
+  medium: Type.Optional(Type.String()),
   password: Type.Optional(Type.String()),
   device_id: Type.Optional(Type.String()),
-  initial_device_display_name: Type.Optional(Type.String()),
+  initial_device_display_name: Type.Optional(DeviceName),
 });
+
+/** Ways to name a user by e-mail address or telephone number. */
+const thirdPartyTypes = new Set(['m.id.thirdparty', 'm.id.phone']);
 
 /** Sessions: logging in by password, logging out, who am I. */
 export function loginRoutes({ accounts, config }: ClientApiDeps): Route[] {
@@ -30,8 +36,10 @@ export function loginRoutes({ accounts, config }: ClientApiDeps): Route[] {
         if (body.type !== 'm.login.password') {
           throw new MatrixError(400, 'M_UNKNOWN', `Login type ${body.type} is not supported`);
         }
-        if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') {
-          throw new MatrixError(400, 'M_UNKNOWN', `Identifier type ${body.identifier.type} is not supported`);
+        const { type = body.medium === undefined ? 'm.id.user' : 'm.id.thirdparty' } = body.identifier ?? {};
+        if (thirdPartyTypes.has(type)) throw forbidden('Nobody here has a third-party identifier');
+        if (type !== 'm.id.user') {
+          throw new MatrixError(400, 'M_UNKNOWN', `Identifier type ${type} is not supported`);
         }
         const user = body.identifier?.user ?? body.user;
         if (user === undefined) throw missingParam('The user is missing');

@@ -46,10 +46,11 @@ export function mediaRoutes({ media }: ClientApiDeps): Route[] {
       handler: async ({ params }) => {
         const { serverName = '', mediaId = '', fileName } = params;
         const { record, stream } = await media.open(serverName, mediaId);
+        const contentType = headerText(record.contentType);
         return new Reply(200, stream, {
-          'Content-Type': record.contentType,
+          'Content-Type': contentType,
           'Content-Length': String(record.size),
-          'Content-Disposition': disposition(record.contentType, fileName ?? record.uploadName),
+          'Content-Disposition': disposition(contentType, fileName ?? record.uploadName),
           'Content-Security-Policy': contentSecurityPolicy,
           'Cross-Origin-Resource-Policy': 'cross-origin',
           'X-Content-Type-Options': 'nosniff',
@@ -91,5 +92,15 @@ function disposition(contentType: string, fileName: string | null): string {
   const kind = inlineTypes.has(bare) ? 'inline' : 'attachment';
   if (fileName === null || fileName === '') return kind;
   if (/^[\x20-\x7e]+$/.test(fileName)) return `${kind}; filename="${fileName.replace(/["\\]/g, '\\$&')}"`;
-  return `${kind}; filename*=utf-8''${encodeURIComponent(fileName)}`;
+  return `${kind}; filename*=utf-8''${encodeURIComponent(fileName).replace(/['()*]/g, percent)}`;
+}
+
+/** What RFC 8187 wants encoded and `encodeURIComponent` leaves. */
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** A type that cannot stand in a header, as a partner may send it, tells nothing. */
+function headerText(contentType: string): string {
+  return /^[\x20-\x7e]{1,255}$/.test(contentType) ? contentType : 'application/octet-stream';
 }

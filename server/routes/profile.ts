@@ -1,23 +1,29 @@
 import Type from 'typebox';
-import { badJson, invalidParam, MatrixError, notFound } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
-import { parseUserId } from '../../protocol/identifiers.ts';
+import { badJson, forbidden, invalidParam, MatrixError, missingParam, notFound } from '../../http/errors.ts';
+import { type AuthenticatedUser, type Route, route } from '../../http/route.ts';
+import { isMxcUri, parseUserId } from '../../protocol/identifiers.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { RemoteError } from '../../rooms/ports.ts';
+import { KeyedQueues } from '../../rooms/queue.ts';
 import { requireSelf } from './account-data.ts';
 import type { ClientApiDeps } from './deps.ts';
 
 const fields = ['displayname', 'avatar_url'] as const;
 type Field = (typeof fields)[number];
+const maxBytes = { displayname: 256, avatar_url: 1_000 } as const;
 
 /** Profiles: display name and avatar, ours from the database, a partner's people's by asking. */
 export function profileRoutes(deps: ClientApiDeps): Route[] {
   const { accounts, db, engine, remote, log } = deps;
+  /** By user: the rooms must hear of changes in the order in which they were made. */
+  const changes = new KeyedQueues();
 
-  const profileOf = async (userId: string): Promise<JsonObject> => {
+  /** Strangers may ask for our own people only: partners are not asked on their behalf. */
+  const profileOf = async (userId: string, asker: AuthenticatedUser | undefined): Promise<JsonObject> => {
     if (parseUserId(userId) === undefined) throw invalidParam('Not a user id');
     const localpart = accounts.localpartOf(userId);
     if (localpart === undefined) {
+      if (asker === undefined) throw forbidden('Log in to see the profiles of other servers');
       try {
         return { ...(await remote.profile(userId)) };
       } catch (error) {
@@ -25,6 +31,10 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
         throw error;
       }
     }
+    return ownProfile(localpart);
+  };
+
+  const ownProfile = async (localpart: string): Promise<JsonObject> => {
     const user = await db.users.get(localpart);
     if (user === undefined || user.deactivated) throw notFound('There is no such user');
     return {
@@ -35,6 +45,7 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
 
   const set = async (userId: string, field: Field, value: string | null): Promise<void> => {
     const localpart = accounts.localpartOf(userId) ?? '';
+    if (((await ownProfile(localpart))[field] ?? null) === value) return;
     await db.writer.submit({
       label: 'profile',
       ops: db.users.update(
@@ -43,12 +54,12 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
       ),
       notes: [{ stream: 'users', key: userId }],
     });
-    await tellRooms(userId);
+    await tellRooms(userId, localpart);
   };
 
   /** Member events carry the profile: those of all joined rooms are renewed. */
-  const tellRooms = async (userId: string): Promise<void> => {
-    const profile = await profileOf(userId);
+  const tellRooms = async (userId: string, localpart: string): Promise<void> => {
+    const profile = await ownProfile(localpart);
     for (const { roomId } of await db.memberships.ofUser(userId, ['join'])) {
       const view = await engine.view(roomId);
       const current = view?.get('m.room.member', userId)?.pdu.content;
@@ -73,16 +84,17 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
     route({
       method: 'GET',
       path: '/_matrix/client/v3/profile/:userId',
-      auth: 'none',
-      handler: ({ params }) => profileOf(params['userId'] ?? ''),
+      auth: 'optional',
+      handler: ({ user, params }) => profileOf(params['userId'] ?? '', user),
     }),
     route({
       method: 'GET',
       path: '/_matrix/client/v3/profile/:userId/:keyName',
-      auth: 'none',
-      handler: async ({ params }) => {
+      auth: 'optional',
+      handler: async ({ user, params }) => {
         const key = params['keyName'] ?? '';
-        const value = (await profileOf(params['userId'] ?? ''))[key];
+        const profile = await profileOf(params['userId'] ?? '', user);
+        const value = Object.hasOwn(profile, key) ? profile[key] : undefined;
         if (value === undefined) throw notFound(`The profile has no ${key}`);
         return { [key]: value };
       },
@@ -97,11 +109,16 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
         requireSelf(user.userId, params['userId']);
         const field = fieldOf(params['keyName'] ?? '');
         const value = body[field];
-        if (typeof value !== 'string') throw badJson(`${field} is missing or not a string`);
-        if (Buffer.byteLength(value) > (field === 'displayname' ? 256 : 1_000)) {
-          throw new MatrixError(400, 'M_TOO_LARGE', `${field} is too long`);
+        if (value === undefined) throw missingParam(`${field} is missing`);
+        if (typeof value !== 'string') throw badJson(`${field} is not a string`);
+        if (Buffer.byteLength(value) > maxBytes[field]) {
+          throw invalidParam(`${field} has at most ${maxBytes[field]} bytes`);
         }
-        await set(user.userId, field, value === '' ? null : value);
+        // Clients clear a field with an empty text too.
+        if (field === 'avatar_url' && value !== '' && !isMxcUri(value)) {
+          throw invalidParam('avatar_url is not an mxc:// URI');
+        }
+        await changes.run(user.userId, () => set(user.userId, field, value === '' ? null : value));
         return {};
       },
     }),
@@ -111,15 +128,22 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         requireSelf(user.userId, params['userId']);
-        await set(user.userId, fieldOf(params['keyName'] ?? ''), null);
+        const field = fieldOf(params['keyName'] ?? '');
+        await changes.run(user.userId, () => set(user.userId, field, null));
         return {};
       },
     }),
   ];
 }
 
+/** The field to change; the capability `m.profile_fields` names those that we keep. */
 function fieldOf(key: string): Field {
   const field = fields.find((name) => name === key);
-  if (field === undefined) throw invalidParam(`${key} is not a field that this server keeps`);
-  return field;
+  if (field !== undefined) return field;
+  if (Buffer.byteLength(key) > 255) {
+    throw new MatrixError(400, 'M_KEY_TOO_LARGE', 'The name of a profile field has at most 255 bytes');
+  }
+  if (!/^[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+$/.test(key))
+    throw invalidParam('Not the name of a profile field');
+  throw forbidden('This server does not keep that field');
 }

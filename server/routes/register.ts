@@ -1,7 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import Type from 'typebox';
-import { forbidden, MatrixError, missingParam, unrecognized } from '../../http/errors.ts';
+import { forbidden, invalidParam, MatrixError, missingParam, unrecognized } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
+import { DeviceName } from '../../http/schemas.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { Session } from '../auth/accounts.ts';
 import { requireDummy } from '../auth/interactive.ts';
@@ -15,16 +16,18 @@ const Register = Type.Object({
   username: Type.Optional(Type.String()),
   password: Type.Optional(Type.String()),
   device_id: Type.Optional(Type.String()),
-  initial_device_display_name: Type.Optional(Type.String()),
+  initial_device_display_name: Type.Optional(DeviceName),
   inhibit_login: Type.Optional(Type.Boolean()),
 });
 
 const SharedSecretRegister = Type.Object({
   nonce: Type.String(),
   username: Type.String(),
-  displayname: Type.Optional(Type.String()),
+  displayname: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   password: Type.String(),
   admin: Type.Optional(Type.Boolean()),
+  /** Kinds of users of Synapse, where they change how users are counted and found: nothing that there is here. */
+  user_type: Type.Optional(Type.Union([Type.Literal('bot'), Type.Literal('support'), Type.Null()])),
   mac: Type.String(),
 });
 
@@ -47,8 +50,10 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
       auth: 'none',
       body: Register,
       handler: async ({ body, query, remoteAddress }) => {
+        const kind = query.get('kind') ?? 'user';
+        if (kind === 'guest') throw forbidden('This server has no guests');
+        if (kind !== 'user') throw invalidParam('kind is user or guest');
         requireOpen();
-        if (query.get('kind') === 'guest') throw forbidden('This server has no guests');
         if (body.username !== undefined) await accounts.requireFreeName(body.username);
         if (body.password !== undefined) requireAcceptablePassword(body.password);
         const challenge = requireDummy(random, body.auth);
@@ -106,21 +111,23 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
         }
         // The fields are separated by NUL: a name that holds one would say two things at once.
         if (body.username.includes('\0') || body.password.includes('\0')) {
-          throw new MatrixError(400, 'M_INVALID_PARAM', 'A NUL is allowed in neither name nor password');
+          throw invalidParam('A NUL is allowed in neither name nor password');
         }
         const admin = body.admin === true;
-        const expected = createHmac('sha1', secret)
-          .update([body.nonce, body.username, body.password, admin ? 'admin' : 'notadmin'].join('\0'))
-          .digest();
+        const signed = [body.nonce, body.username, body.password, admin ? 'admin' : 'notadmin'];
+        if (typeof body.user_type === 'string') signed.push(body.user_type);
+        const expected = createHmac('sha1', secret).update(signed.join('\0')).digest();
         const given = Buffer.from(body.mac, 'hex');
         if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
           throw forbidden('The HMAC is wrong');
         }
-        const userId = await accounts.create(body.username, body.password, admin);
-        if (body.displayname !== undefined) {
+        // The tools rely on the name being written small for them.
+        const localpart = body.username.toLowerCase();
+        const userId = await accounts.create(localpart, body.password, admin);
+        if (typeof body.displayname === 'string') {
           await db.writer.submit({
             label: 'display name of a new user',
-            ops: db.users.update(body.username, { displayName: body.displayname }),
+            ops: db.users.update(localpart, { displayName: body.displayname }),
           });
         }
         return registered(await accounts.openSession(userId, { remoteAddress }), config.serverName);

@@ -4,7 +4,7 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { PublishedNote } from '../../storage/streams.ts';
 import { acceptsEvent, selectFields } from '../event-filter.ts';
-import { pushRulesOf } from '../push-rules.ts';
+import { pushRulesContent } from '../push-rules.ts';
 import { ChangeIndex } from './change-index.ts';
 import { RoomSync } from './room-sync.ts';
 import { RoomTimelines } from './room-timelines.ts';
@@ -113,9 +113,8 @@ export class SyncService {
     const { userId, filter, since, upTo } = scope;
     const events: JsonObject[] = [];
     if (since === undefined) {
-      // Clients read their push rules from here. The rules are plain JSON, declared read-only.
-      const global = pushRulesOf(userId) as unknown as JsonObject;
-      events.push({ type: 'm.push_rules', content: { global } });
+      // Clients read their push rules from here.
+      events.push({ type: 'm.push_rules', content: pushRulesContent(userId) });
     }
     if (since === undefined || this.#accountData.mayHaveChanged(userId, since.position)) {
       const records = await this.#deps.db.accountData.changes(userId, since?.position ?? -1, upTo.position);

@@ -253,8 +253,14 @@ function send(
       },
     );
     outgoing.on('error', reject);
-    if (raw !== undefined && typeof raw !== 'string' && !Buffer.isBuffer(raw)) raw.pipe(outgoing);
-    else outgoing.end(raw ?? (body === undefined ? undefined : JSON.stringify(body)));
+    if (raw !== undefined && typeof raw !== 'string' && !Buffer.isBuffer(raw)) {
+      raw.pipe(outgoing);
+      return;
+    }
+    const bytes = raw ?? (body === undefined ? '' : JSON.stringify(body));
+    // Node leaves the length out of a DELETE.
+    if (bytes.length > 0) outgoing.setHeader('content-length', Buffer.byteLength(bytes));
+    outgoing.end(bytes);
   });
 }
 

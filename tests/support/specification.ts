@@ -43,8 +43,11 @@ interface Template {
   readonly operations: Map<string, Operation[]>;
 }
 
-/** What any request may be answered with, whether its operation lists it or not: "Standard error response". */
-const generalErrors = new Set([400, 401, 403, 404, 405, 413, 429]);
+/**
+ * What any request may be answered with, whether its operation lists it or not: "Standard error response". Among them
+ * what a partner's or the machine's failure means; an error that nobody foresaw (500) is never right.
+ */
+const generalErrors = new Set([400, 401, 403, 404, 405, 413, 429, 502, 503, 504, 507]);
 const base = 'https://specification.invalid/';
 const errorSchema: Place = { file: 'api/client-server/definitions/errors/error.yaml', keys: [] };
 

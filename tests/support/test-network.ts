@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
 import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
-import type { FailPoint } from '../../protocol/runtime.ts';
+import type { Clock, FailPoint } from '../../protocol/runtime.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -17,6 +17,7 @@ export interface IslandOptions {
   readonly publicBaseurl?: string;
   readonly database?: Config['database'];
   readonly failPoint?: FailPoint;
+  readonly clock?: Clock;
 }
 
 export const testPassword = 'a test password';
@@ -87,7 +88,7 @@ export class TestIsland {
       partners: this.partners,
     };
     this.#homeserver = await startHomeserver(config, {
-      clock: realClock,
+      clock: this.#options.clock ?? realClock,
       random: realRandom,
       log: recordingLog(this.lines),
       failPoint: this.#options.failPoint,
