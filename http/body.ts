@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { JsonError, type JsonValue, parseJson } from '../protocol/json.ts';
 import { MatrixError, tooLarge } from './errors.ts';
 
+/** Nesting of a body: as an event, or in what servers send each other, it is still within `maxJsonDepth`. */
+const maxDepth = 100;
+
 /**
  * Reads a body of at most `maxBytes`; counts what arrives and does not trust `Content-Length`. Rejects with 413 for
  * more: the rest is then read and thrown away, so that the client gets to see the answer.
@@ -50,7 +53,7 @@ export async function readJson(
   const bytes = await readBody(request, maxBytes);
   if (bytes.length === 0) return {};
   try {
-    return parseJson(bytes, { numbers });
+    return parseJson(bytes, { numbers, maxDepth });
   } catch (error) {
     if (error instanceof JsonError) throw new MatrixError(400, error.code, error.message);
     throw error;

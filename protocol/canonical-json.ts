@@ -1,46 +1,50 @@
-import { JsonError, type JsonObject, type JsonValue } from './json.ts';
+import { JsonError, type JsonObject, type JsonValue, maxJsonDepth } from './json.ts';
 
 /**
  * The canonical form of a JSON value (appendices, "Canonical JSON"): keys in code-point order, no white space,
  * shortest escapes, integers within ±(2^53-1). This is what is hashed, signed and stored. Throws {@link JsonError}
- * for a value that has no canonical form.
+ * for a value that has no canonical form, or that nests objects and arrays deeper than `maxDepth`.
  */
-export function canonicalJson(value: JsonValue): string {
+export function canonicalJson(value: JsonValue, maxDepth: number = maxJsonDepth): string {
   switch (typeof value) {
     case 'string':
       return canonicalString(value);
     case 'number':
-      if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      if (!Number.isSafeInteger(value)) {
         throw new JsonError('M_BAD_JSON', `The number ${value} has no canonical form`);
       }
+      // Also of -0, which is written 0.
       return String(value);
     case 'boolean':
       return value ? 'true' : 'false';
     case 'object':
       if (value === null) return 'null';
-      return Array.isArray(value) ? canonicalArray(value) : canonicalObject(value);
+      if (maxDepth < 1) throw new JsonError('M_BAD_JSON', 'The value is nested too deep');
+      return Array.isArray(value)
+        ? canonicalArray(value, maxDepth - 1)
+        : canonicalObject(value, maxDepth - 1);
     default:
       throw new JsonError('M_BAD_JSON', `A value of type ${typeof value} has no canonical form`);
   }
 }
 
-function canonicalArray(array: readonly JsonValue[]): string {
+function canonicalArray(array: readonly JsonValue[], maxDepth: number): string {
   let text = '[';
   for (let index = 0; index < array.length; index++) {
     if (index > 0) text += ',';
-    text += canonicalJson(array[index] as JsonValue);
+    text += canonicalJson(array[index] as JsonValue, maxDepth);
   }
   return `${text}]`;
 }
 
-function canonicalObject(object: JsonObject): string {
+function canonicalObject(object: JsonObject, maxDepth: number): string {
   const keys = Object.keys(object);
   sortKeys(keys);
   let text = '{';
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index] as string;
     if (index > 0) text += ',';
-    text += `${canonicalString(key)}:${canonicalJson(object[key] as JsonValue)}`;
+    text += `${canonicalString(key)}:${canonicalJson(object[key] as JsonValue, maxDepth)}`;
   }
   return `${text}}`;
 }
@@ -55,14 +59,15 @@ export interface Member {
  * The members of an object in canonical order. For objects that are needed in several forms which share most of their
  * members: what is shared is serialised once. `canonicalText(canonicalMembers(x))` is `canonicalJson(x)`.
  */
-export function canonicalMembers(object: JsonObject): Member[] {
+export function canonicalMembers(object: JsonObject, maxDepth: number = maxJsonDepth): Member[] {
   const keys = Object.keys(object);
   sortKeys(keys);
-  return keys.map((key) => canonicalMember(key, object[key] as JsonValue));
+  return keys.map((key) => canonicalMember(key, object[key] as JsonValue, maxDepth - 1));
 }
 
-export function canonicalMember(key: string, value: JsonValue): Member {
-  return { key, text: `${canonicalString(key)}:${canonicalJson(value)}` };
+/** `maxDepth` is that of the value. */
+export function canonicalMember(key: string, value: JsonValue, maxDepth: number = maxJsonDepth - 1): Member {
+  return { key, text: `${canonicalString(key)}:${canonicalJson(value, maxDepth)}` };
 }
 
 /** The members with one more, in canonical order. No member may have its key already. */
@@ -94,7 +99,7 @@ function sortKeys(keys: string[]): void {
   else if (!sorted) keys.sort();
 }
 
-export function compareCodePoints(a: string, b: string): number {
+function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) {
     const left = a.charCodeAt(index);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
 import type { Pdu, UnsignedPdu } from './event.ts';
-import type { JsonObject } from './json.ts';
+import { type JsonObject, type JsonValue, putKey } from './json.ts';
 import { redact } from './redaction.ts';
 import type { RoomVersion } from './room-versions.ts';
 
@@ -39,7 +39,8 @@ export function textHashUrl(text: string): string {
 export function without(object: JsonObject, keys: readonly string[]): JsonObject {
   const rest: JsonObject = {};
   for (const key of Object.keys(object)) {
-    if (!keys.includes(key)) rest[key] = object[key] as JsonObject[string];
+    // An own key: there is a value.
+    if (!keys.includes(key)) putKey(rest, key, object[key] as JsonValue);
   }
   return rest;
 }

@@ -37,20 +37,3 @@ function allows(visibility: HistoryVisibility, membership: string, joinedLater: 
   // 4.; 5. is the denial.
   return visibility === 'invited' && membership === 'invite';
 }
-
-/**
- * Whether a server may see an event: it may if one of its users may. Facts about the server's users at the event;
- * a server whose users joined later sees shared history.
- */
-export function mayServerSeeEvent(
-  visibility: readonly HistoryVisibility[],
-  memberships: Iterable<string>,
-  joinedLater: boolean,
-): boolean {
-  const membership = [...memberships];
-  return maySeeEvent({
-    visibility,
-    membership: membership.length === 0 ? ['leave'] : membership,
-    joinedLater,
-  });
-}

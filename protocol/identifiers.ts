@@ -8,8 +8,8 @@ export interface UserId {
 }
 
 /**
- * Splits `@localpart:server`. Takes the historical grammar too: events of other servers' old users must pass. New
- * users get `isValidLocalpart`.
+ * Splits `@localpart:server`. Takes the historical grammar too, the empty localpart included: events of other
+ * servers' old users must pass. New users get `isValidLocalpart`.
  */
 export function parseUserId(text: string): UserId | undefined {
   return parseSigil(text, '@');
@@ -26,9 +26,7 @@ function parseSigil(text: string, sigil: string): UserId | undefined {
   if (colon < 0) return undefined;
   const localpart = text.slice(1, colon);
   const serverName = text.slice(colon + 1);
-  if (localpart.includes('\0') || !localpart.isWellFormed() || !isValidServerName(serverName))
-    return undefined;
-  return { localpart, serverName };
+  return isOpaque(localpart) && isValidServerName(serverName) ? { localpart, serverName } : undefined;
 }
 
 /** The grammar for new users: lower-case letters, digits and `._=-/+`. */
@@ -36,25 +34,55 @@ export function isValidLocalpart(text: string): boolean {
   return /^[a-z0-9._=\-/+]+$/.test(text);
 }
 
-/** `hostname[:port]`: a DNS name, an IPv4 address or an IPv6 address in brackets. */
+/**
+ * `hostname[:port]`: a DNS name, an IPv4 address or an IPv6 address in brackets. Four numbers of which one is above
+ * 255 are no IPv4 address but fit the grammar of a DNS name, so other servers take them and so do we.
+ */
 export function isValidServerName(text: string): boolean {
-  if (text.length > 230) return false;
-  return /^(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
+  const match = /^(?:[A-Za-z0-9.-]{1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::\d{1,5})?$/.exec(text);
+  if (match === null) return false;
+  const ipv6 = match[1];
+  return ipv6 === undefined || isIpv6(ipv6);
+}
+
+/** RFC 3513, section 2.2: eight groups, of which `::` stands for at least one; an IPv4 address may be the last two. */
+function isIpv6(text: string): boolean {
+  const halves = text.split('::');
+  if (halves.length > 2) return false;
+  let groups = 0;
+  for (const [half, side] of halves.entries()) {
+    if (side === '') continue;
+    const parts = side.split(':');
+    for (const [index, part] of parts.entries()) {
+      const isLast = half === halves.length - 1 && index === parts.length - 1;
+      if (isLast && isIpv4(part)) groups += 2;
+      else if (/^[0-9A-Fa-f]{1,4}$/.test(part)) groups += 1;
+      else return false;
+    }
+  }
+  return halves.length === 2 ? groups < 8 : groups === 8;
+}
+
+function isIpv4(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
 }
 
 /** `!opaque:server`, or `!hash` in room version 12. */
 export function isValidRoomId(text: string): boolean {
-  if (!text.startsWith('!') || Buffer.byteLength(text) > maxBytes || text.includes('\0')) return false;
+  if (!text.startsWith('!') || Buffer.byteLength(text) > maxBytes) return false;
   const colon = text.indexOf(':');
   if (colon < 0) return /^![A-Za-z0-9_-]{43}$/.test(text);
-  return colon > 1 && isValidServerName(text.slice(colon + 1));
+  return colon > 1 && isOpaque(text.slice(1, colon)) && isValidServerName(text.slice(colon + 1));
 }
 
-/** `$hash` in all room versions that we speak. */
+/** `$hash` in all room versions that we speak; opaque, since an id that names nothing is simply not found. */
 export function isValidEventId(text: string): boolean {
-  return (
-    text.startsWith('$') && text.length > 1 && Buffer.byteLength(text) <= maxBytes && !text.includes('\0')
-  );
+  return text.startsWith('$') && text.length > 1 && Buffer.byteLength(text) <= maxBytes && isOpaque(text);
+}
+
+/** Any code points but NUL (and the colon, at which identifiers are split). */
+function isOpaque(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }
 
 /** `mxc://server/mediaId`. */

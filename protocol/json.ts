@@ -1,7 +1,7 @@
 /**
  * JSON as Matrix needs it (appendices, "Canonical JSON"): a parser of our own, because `JSON.parse` rounds large
- * integers, takes `1.0` for `1`, keeps the last of two equal keys and lets `__proto__` and lone surrogates through;
- * each of these makes two servers hash different texts.
+ * integers, takes `1.0` for `1`, keeps the last of two equal keys and lets lone surrogates through; each of these
+ * makes two servers hash different texts.
  */
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -21,8 +21,14 @@ export class JsonError extends Error {
   }
 }
 
+/**
+ * Nesting of objects and arrays that a text may have: that of an event (`maxEventDepth`) and of what it is wrapped
+ * in when servers exchange it.
+ */
+export const maxJsonDepth = 136;
+
 export interface ParseOptions {
-  /** Nesting of objects and arrays that is still accepted; 64 unless told. */
+  /** Nesting of objects and arrays that is still accepted; {@link maxJsonDepth} unless told. */
   readonly maxDepth?: number;
   /** `canonical` (default): integers within ±(2^53-1) only, as in events. `any`: also floats, as in other bodies. */
   readonly numbers?: 'canonical' | 'any';
@@ -32,11 +38,20 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/**
+ * Sets a key as a property of the object's own. `__proto__` is a key like every other in JSON, and plain assignment
+ * would lose it and change the prototype instead.
+ */
+export function putKey(object: JsonObject, key: string, value: JsonValue): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
 /** Parses JSON text, or its UTF-8 bytes; throws {@link JsonError}. */
 export function parseJson(text: string | Uint8Array, options: ParseOptions = {}): JsonValue {
   const scanner = new Scanner(
     typeof text === 'string' ? text : decodeUtf8(text),
-    options.maxDepth ?? 64,
+    options.maxDepth ?? maxJsonDepth,
     options.numbers !== 'any',
   );
   return scanner.parse();
@@ -118,14 +133,12 @@ class Scanner {
     for (;;) {
       if (this.#text.charCodeAt(this.#at) !== quote) throw this.#unexpected();
       const key = this.#string();
-      // An own key of that name would be lost by assignment, and change the prototype.
-      if (key === '__proto__') throw new JsonError('M_BAD_JSON', 'The key __proto__ is not allowed');
       if (Object.hasOwn(object, key))
         throw new JsonError('M_BAD_JSON', `Duplicate key ${JSON.stringify(key)}`);
       this.#skip();
       if (!this.#take(0x3a)) throw this.#unexpected();
       this.#skip();
-      object[key] = this.#value(depth);
+      putKey(object, key, this.#value(depth));
       this.#skip();
       if (this.#take(0x2c)) this.#skip();
       else if (this.#take(0x7d)) return object;

@@ -8,6 +8,8 @@ import type { RoomVersion } from './room-versions.ts';
  */
 
 const keptKeysV11 = [
+  // No PDU of these versions needs one, but where there is one it is signed and hashed.
+  'event_id',
   'type',
   'room_id',
   'sender',
@@ -45,7 +47,7 @@ export function redact<T extends Pdu | UnsignedPdu>(pdu: T, version: RoomVersion
   const redacted: JsonObject = {};
   for (const key of version.updatedRedactionRules ? keptKeysV11 : keptKeysV10) {
     const value = pdu[key];
-    if (value !== undefined && Object.hasOwn(pdu, key)) redacted[key] = value;
+    if (value !== undefined) redacted[key] = value;
   }
   redacted['content'] = redactContent(pdu.type, pdu.content, version);
   // All keys that T requires are among those kept.
@@ -58,7 +60,8 @@ export function redactContent(type: string, content: JsonObject, version: RoomVe
     case 'm.room.member': {
       const kept = pick(content, ['membership', 'join_authorised_via_users_server']);
       const invite = content['third_party_invite'];
-      if (version.updatedRedactionRules && isObject(invite) && Object.hasOwn(invite, 'signed')) {
+      // The key itself stays, also if nothing of what is under it does.
+      if (version.updatedRedactionRules && isObject(invite)) {
         kept['third_party_invite'] = pick(invite, ['signed']);
       }
       return kept;
@@ -82,7 +85,7 @@ function pick(object: JsonObject, keys: readonly string[]): JsonObject {
   const picked: JsonObject = {};
   for (const key of keys) {
     const value = object[key];
-    if (value !== undefined && Object.hasOwn(object, key)) picked[key] = value;
+    if (value !== undefined) picked[key] = value;
   }
   return picked;
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64 } from './base64.ts';
+import { decodeBase64, encodeBase64, encodeBase64Url } from './base64.ts';
 import {
   canonicalJson,
   canonicalMember,
@@ -11,8 +11,9 @@ import {
 } from './canonical-json.ts';
 import { isReducedScalar, isValidPoint } from './ed25519-encoding.ts';
 import type { Pdu, UnsignedPdu } from './event.ts';
+import { maxEventDepth } from './event-format.ts';
 import { textHash, textHashUrl, without } from './hashing.ts';
-import { isObject, type JsonObject } from './json.ts';
+import { isObject, JsonError, type JsonObject } from './json.ts';
 import { redact, redactContent, survivesRedaction } from './redaction.ts';
 import type { RoomVersion } from './room-versions.ts';
 import type { Random } from './runtime.ts';
@@ -29,9 +30,8 @@ export interface SigningKey {
   sign(message: Uint8Array): Buffer;
 }
 
-// RFC 8410: the fixed DER in front of a raw Ed25519 private and public key.
+// RFC 8410: the fixed DER in front of a raw Ed25519 private key.
 const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
-const publicKeyPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
 export function signingKeyFromSeed(keyId: string, seed: Uint8Array): SigningKey {
   const pair = nacl.sign.keyPair.fromSeed(seed);
@@ -52,24 +52,14 @@ export function generateSigningKey(keyId: string, random: Random): SigningKey {
   return signingKeyFromSeed(keyId, random.bytes(nacl.sign.seedLength));
 }
 
-const publicKeys = new Map<string, KeyObject | undefined>();
-const maxPublicKeys = 4_096;
-
-/** A key as OpenSSL wants it, or undefined if it is no proper point. Keeps the latest: parsing costs as verifying. */
+/**
+ * A key as OpenSSL wants it, or undefined if it is no proper point. From a JWK, because reading DER takes as long as
+ * verifying a signature.
+ */
 function publicKeyObject(publicKey: string | Uint8Array): KeyObject | undefined {
-  const name = typeof publicKey === 'string' ? publicKey : encodeBase64(publicKey);
-  if (publicKeys.has(name)) return publicKeys.get(name);
   const bytes = typeof publicKey === 'string' ? decodeBase64(publicKey) : publicKey;
-  let key: KeyObject | undefined;
-  if (bytes !== undefined && bytes.length === 32 && isValidPoint(bytes)) {
-    key = createPublicKey({ key: Buffer.concat([publicKeyPrefix, bytes]), format: 'der', type: 'spki' });
-  }
-  if (publicKeys.size >= maxPublicKeys) {
-    const oldest = publicKeys.keys().next().value;
-    if (oldest !== undefined) publicKeys.delete(oldest);
-  }
-  publicKeys.set(name, key);
-  return key;
+  if (bytes?.length !== 32 || !isValidPoint(bytes)) return undefined;
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64Url(bytes) }, format: 'jwk' });
 }
 
 /**
@@ -97,7 +87,7 @@ export function signJson<T extends JsonObject>(object: T, serverName: string, ke
   return { ...object, signatures: mergeSignature(object, serverName, key.keyId, jsonSignature(object, key)) };
 }
 
-/** False also where the signature is missing. */
+/** False also where the signature is missing, and for what has no canonical form. */
 export function verifyJson(
   object: JsonObject,
   serverName: string,
@@ -110,12 +100,22 @@ export function verifyJson(
   if (!isObject(ofServer) || !Object.hasOwn(ofServer, keyId)) return false;
   const text = ofServer[keyId];
   const signature = typeof text === 'string' ? decodeBase64(text) : undefined;
-  return signature !== undefined && verifyEd25519(publicKey, signedBytes(object), signature);
+  if (signature === undefined) return false;
+  let message: Buffer;
+  try {
+    message = signedBytes(object);
+  } catch (error) {
+    if (error instanceof JsonError) return false;
+    throw error;
+  }
+  return verifyEd25519(publicKey, message, signature);
 }
 
 /**
- * Hashes and signs a new event, and names it; `json` is the canonical text of the result. Every member is serialised
- * once: the three texts that are hashed, signed and stored are put together from the same pieces.
+ * Hashes and signs a new event ("Adding hashes and signatures to outgoing events"), and names it; `json` is the
+ * canonical text of the result. Every member is serialised once: the three texts that are hashed, signed and stored
+ * are put together from the same pieces. Throws {@link JsonError} for an event that has no canonical form or is nested
+ * deeper than `maxEventDepth`.
  */
 export function signEvent(
   pdu: UnsignedPdu,
@@ -123,7 +123,7 @@ export function signEvent(
   serverName: string,
   key: SigningKey,
 ): { pdu: Pdu; eventId: string; json: string } {
-  const unhashed = canonicalMembers(pdu);
+  const unhashed = canonicalMembers(without(pdu, ['unsigned', 'signatures', 'hashes']), maxEventDepth);
   const hashes = { sha256: textHash(canonicalText(unhashed)) };
   const members = withMember(unhashed, 'hashes', hashes);
   // What is signed and what names the event are the same text: the redacted event without its signatures.
@@ -135,11 +135,14 @@ export function signEvent(
     kept.push(isCut ? canonicalMember('content', content) : member);
   }
   const text = canonicalText(kept);
-  const signatures = { [serverName]: { [key.keyId]: encodeBase64(key.sign(Buffer.from(text))) } };
+  const signature = encodeBase64(key.sign(Buffer.from(text)));
+  const signatures = mergeSignature(pdu, serverName, key.keyId, signature);
+  const signed = withMember(members, 'signatures', signatures);
+  const { unsigned } = pdu;
   return {
     pdu: { ...pdu, hashes, signatures },
     eventId: `$${textHashUrl(text)}`,
-    json: canonicalText(withMember(members, 'signatures', signatures)),
+    json: canonicalText(unsigned === undefined ? signed : withMember(signed, 'unsigned', unsigned)),
   };
 }
 

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
-import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import { type JsonObject, type JsonValue, putKey } from '../protocol/json.ts';
 import { propertyPath } from '../protocol/property-path.ts';
 
 /**
@@ -134,7 +134,7 @@ function copyPath(from: JsonObject, to: JsonObject, path: readonly string[]): vo
   const value = from[key];
   if (value === undefined) return;
   if (rest.length === 0) {
-    to[key] = value;
+    putKey(to, key, value);
     return;
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return;
@@ -142,5 +142,5 @@ function copyPath(from: JsonObject, to: JsonObject, path: readonly string[]): vo
   const target: JsonObject =
     existing !== null && typeof existing === 'object' && !Array.isArray(existing) ? existing : {};
   copyPath(value, target, rest);
-  if (Object.keys(target).length > 0) to[key] = target;
+  if (Object.keys(target).length > 0) putKey(to, key, target);
 }

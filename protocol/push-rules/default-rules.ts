@@ -45,8 +45,11 @@ function rule(name: string, conditions: readonly PushCondition[], actions: reado
   return { rule_id: `.m.rule.${name}`, default: true, enabled: true, conditions, actions };
 }
 
-/** "Predefined Rules", in the specification's order. */
-export function defaultPushRules(userId: string, localpart: string): PushRuleset {
+/**
+ * "Predefined Rules", in the specification's order. Since version 1.17 there are none that look for names in the
+ * body: mentions are what `m.mentions` says.
+ */
+export function defaultPushRules(userId: string): PushRuleset {
   return {
     override: [
       { ...rule('master', [], silently), enabled: false },
@@ -62,13 +65,11 @@ export function defaultPushRules(userId: string, localpart: string): PushRuleset
         [{ kind: 'event_property_contains', key: 'content.m\\.mentions.user_ids', value: userId }],
         loud,
       ),
-      rule('contains_display_name', [{ kind: 'contains_display_name' }], loud),
       rule(
         'is_room_mention',
         [{ kind: 'event_property_is', key: 'content.m\\.mentions.room', value: true }, mayNotifyRoom],
         highlighted,
       ),
-      rule('roomnotif', [match('content.body', '@room'), mayNotifyRoom], highlighted),
       rule('tombstone', [match('type', 'm.room.tombstone'), match('state_key', '')], highlighted),
       rule('reaction', [match('type', 'm.reaction')], silently),
       rule('room.server_acl', [match('type', 'm.room.server_acl'), match('state_key', '')], silently),
@@ -78,15 +79,7 @@ export function defaultPushRules(userId: string, localpart: string): PushRuleset
         silently,
       ),
     ],
-    content: [
-      {
-        rule_id: '.m.rule.contains_user_name',
-        default: true,
-        enabled: true,
-        pattern: localpart,
-        actions: loud,
-      },
-    ],
+    content: [],
     room: [],
     sender: [],
     underride: [

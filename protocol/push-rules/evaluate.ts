@@ -1,4 +1,4 @@
-import { matchesGlob, matchesWords } from '../glob.ts';
+import { containsWords, matchesGlob, matchesWords } from '../glob.ts';
 import { isObject, type JsonObject, type JsonValue } from '../json.ts';
 import { propertyPath } from '../property-path.ts';
 import {
@@ -28,22 +28,12 @@ export interface PushOutcome {
 
 const nothing: PushOutcome = { notify: false, highlight: false, sound: undefined };
 
-/** Rules that intentional mentions replace: they count only for events without `m.mentions`. */
-const replacedByMentions = new Set([
-  '.m.rule.contains_display_name',
-  '.m.rule.roomnotif',
-  '.m.rule.contains_user_name',
-]);
-
 /** What the first matching rule says of an event. Nobody is notified of what they sent themselves. */
 export function evaluatePushRules(rules: PushRuleset, event: JsonObject, facts: PushFacts): PushOutcome {
   if (event['sender'] === facts.userId) return nothing;
-  const content = event['content'];
-  const hasMentions = isObject(content) && isObject(content['m.mentions']);
   for (const kind of pushRuleKinds) {
     for (const rule of rules[kind]) {
-      if (!rule.enabled || (hasMentions && replacedByMentions.has(rule.rule_id))) continue;
-      if (matches(kind, rule, event, facts)) return outcomeOf(rule);
+      if (rule.enabled && matches(kind, rule, event, facts)) return outcomeOf(rule);
     }
   }
   return nothing;
@@ -68,7 +58,7 @@ function matches(kind: PushRuleKind, rule: PushRule, event: JsonObject, facts: P
     case 'underride':
       return (rule.conditions ?? []).every((condition) => holds(condition, event, facts));
     case 'content':
-      return holds({ kind: 'event_match', key: 'content.body', pattern: rule.pattern ?? '' }, event, facts);
+      return matchesProperty(event, 'content.body', rule.pattern);
     case 'room':
       return event['room_id'] === rule.rule_id;
     case 'sender':
@@ -78,13 +68,8 @@ function matches(kind: PushRuleKind, rule: PushRule, event: JsonObject, facts: P
 
 function holds(condition: PushCondition, event: JsonObject, facts: PushFacts): boolean {
   switch (condition.kind) {
-    case 'event_match': {
-      const value = propertyAt(event, condition.key);
-      if (typeof value !== 'string' || condition.pattern === undefined) return false;
-      return condition.key === 'content.body'
-        ? matchesWords(condition.pattern, value)
-        : matchesGlob(condition.pattern, value);
-    }
+    case 'event_match':
+      return matchesProperty(event, condition.key, condition.pattern);
     case 'event_property_is': {
       const value = propertyAt(event, condition.key);
       return isSimple(value) && value === condition.value;
@@ -96,12 +81,8 @@ function holds(condition: PushCondition, event: JsonObject, facts: PushFacts): b
     case 'contains_display_name': {
       const body = propertyAt(event, 'content.body');
       const { displayName } = facts;
-      return (
-        typeof body === 'string' &&
-        displayName !== undefined &&
-        displayName !== '' &&
-        names(body, displayName)
-      );
+      const isNamed = displayName !== undefined && displayName !== '';
+      return isNamed && typeof body === 'string' && containsWords(displayName, body);
     }
     case 'room_member_count':
       return comparesTo(condition.is ?? '', facts.memberCount);
@@ -113,21 +94,8 @@ function holds(condition: PushCondition, event: JsonObject, facts: PushFacts): b
   }
 }
 
-/** Whether the body holds the name at word boundaries; the name is text, not a pattern. */
-function names(body: string, displayName: string): boolean {
-  const text = body.toLowerCase();
-  const name = displayName.toLowerCase();
-  const isWordChar = (char: string | undefined): boolean => char !== undefined && /^[a-z0-9_]$/.test(char);
-  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
-    const startsWord = !isWordChar(text[at - 1]) || !isWordChar(text[at]);
-    const end = at + name.length;
-    if (startsWord && (!isWordChar(text[end - 1]) || !isWordChar(text[end]))) return true;
-  }
-  return false;
-}
-
 function comparesTo(is: string, count: number): boolean {
-  const match = /^(==|<=|>=|<|>)?(\d{1,15})$/.exec(is);
+  const match = /^(==|<=|>=|<|>)?(-?\d+)$/.exec(is);
   if (match === null) return false;
   const bound = Number(match[2]);
   switch (match[1]) {
@@ -148,9 +116,17 @@ function isSimple(value: JsonValue | undefined): value is string | number | bool
   return value === null || (value !== undefined && typeof value !== 'object');
 }
 
+/** Only the body is searched; of every other property the whole value has to match. */
+function matchesProperty(event: JsonObject, path: string | undefined, pattern: string | undefined): boolean {
+  const value = propertyAt(event, path);
+  if (typeof value !== 'string' || pattern === undefined) return false;
+  return path === 'content.body' ? matchesWords(pattern, value) : matchesGlob(pattern, value);
+}
+
 function propertyAt(event: JsonObject, path: string | undefined): JsonValue | undefined {
+  if (path === undefined) return undefined;
   let value: JsonValue | undefined = event;
-  for (const key of propertyPath(path ?? '')) {
+  for (const key of propertyPath(path)) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
     value = value[key];
   }
