@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import { Specification } from './specification.ts';
 import { type TestIsland, testPassword } from './test-network.ts';
@@ -254,7 +255,7 @@ function send(
     );
     outgoing.on('error', reject);
     if (raw !== undefined && typeof raw !== 'string' && !Buffer.isBuffer(raw)) {
-      raw.pipe(outgoing);
+      pipeline(raw, outgoing).catch(reject);
       return;
     }
     const bytes = raw ?? (body === undefined ? '' : JSON.stringify(body));
