@@ -216,17 +216,25 @@ const matrixFormats: readonly (readonly [string, RegExp])[] = [
 async function readDocument(file: string): Promise<JsonObject> {
   // YAML without tags of its own is JSON.
   const document = parse(await readFile(path.join(directory, file), 'utf8')) as JsonObject;
-  makeAbsolute(document, `${base}${file}`);
+  prepare(document, `${base}${file}`);
   return document;
 }
 
-/** A part of a document that is compiled by itself no longer knows what its references are relative to. */
-function makeAbsolute(value: JsonValue, uri: string): void {
-  if (Array.isArray(value)) for (const item of value) makeAbsolute(item, uri);
+/**
+ * Makes references absolute: a part of a document that is compiled by itself no longer knows what they are relative
+ * to. And where the documents list alternatives as `oneOf`, some of them overlap (a state event is an object, which
+ * may also be the content of one): one that fits is enough.
+ */
+function prepare(value: JsonValue, uri: string): void {
+  if (Array.isArray(value)) for (const item of value) prepare(item, uri);
   if (!isObject(value)) return;
+  if (value['oneOf'] !== undefined && value['anyOf'] === undefined) {
+    value['anyOf'] = value['oneOf'];
+    delete value['oneOf'];
+  }
   for (const [key, item] of Object.entries(value)) {
     if (key === '$ref' && typeof item === 'string') value[key] = new URL(item, uri).href;
-    else makeAbsolute(item, uri);
+    else prepare(item, uri);
   }
 }
 
@@ -266,7 +274,7 @@ function templatesOf(operations: readonly Operation[]): Template[] {
   for (const operation of operations) {
     const segments = operation.path.split('/');
     const template = byPath.get(operation.path) ?? {
-      pattern: new RegExp(`^${segments.map(segmentPattern).join('/')}$`),
+      pattern: patternOf(segments),
       rank: segments.map((segment) => (segment.includes('{') ? '1' : '0')).join(''),
       operations: new Map<string, Operation[]>(),
     };
@@ -275,6 +283,14 @@ function templatesOf(operations: readonly Operation[]): Template[] {
     byPath.set(operation.path, template);
   }
   return [...byPath.values()].sort((one, other) => (one.rank < other.rank ? -1 : 1));
+}
+
+/** The slash before a state key that is empty may be left out, as only the prose says. */
+function patternOf(segments: readonly string[]): RegExp {
+  const source = segments.map(segmentPattern).join('/');
+  return new RegExp(
+    `^${segments.at(-1) === '{stateKey}' ? source.replace(/\/\[\^\/\]\*$/, '(?:/[^/]*)?') : source}$`,
+  );
 }
 
 function segmentPattern(segment: string): string {
