@@ -18,6 +18,7 @@ export interface Served {
 /** The sockets on which an island listens. */
 export class Listeners {
   readonly #servers: Server[] = [];
+  #isClosing = false;
 
   /** Opens every address of every listener. Rejects with AdminError for one that cannot be had, all closed again. */
   static async open(configs: readonly ListenerConfig[], served: Served): Promise<Listeners> {
@@ -27,7 +28,7 @@ export class Listeners {
         const addressOf = clientAddress(config);
         const handler = served.handler(config, addressOf);
         for (const address of config.bindAddresses) {
-          const server = createServer(handler);
+          const server = createServer(listeners.#lastRequests(handler));
           // Long polls wait longer than Node's default for a whole request; bodies are bounded by themselves.
           server.requestTimeout = 0;
           server.headersTimeout = 30_000;
@@ -43,6 +44,17 @@ export class Listeners {
     return listeners;
   }
 
+  /** Connections that are busy when the stop begins end with what they are busy with, and bring nothing new. */
+  #lastRequests(handler: RequestListener): RequestListener {
+    return (request, response) => {
+      if (this.#isClosing) response.shouldKeepAlive = false;
+      response.once('finish', () => {
+        if (this.#isClosing) request.socket.destroySoon();
+      });
+      handler(request, response);
+    };
+  }
+
   /** Where it listens, as URLs. */
   get urls(): string[] {
     return this.#servers.flatMap((server) => {
@@ -55,6 +67,7 @@ export class Listeners {
 
   /** Stops accepting; resolves when the open requests are answered, or were cut after five seconds. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await Promise.all(this.#servers.map(closeServer));
   }
 }

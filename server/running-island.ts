@@ -11,7 +11,7 @@ import { type Homeserver, type HomeserverDeps, startHomeserver } from './homeser
 import { version } from './version.ts';
 
 /** So long a command may have the database while the island wants to start. */
-const lockWaitMs = 5_000;
+const lockWaitMs = 2_000;
 const againMs = 100;
 
 /** An island as a process: the homeserver, and the control socket over which commands reach it. */
@@ -90,8 +90,9 @@ export class RunningIsland {
 
   /** Stops accepting, finishes what is open, says good-bye on the links, writes what is left. */
   async close(): Promise<void> {
-    await this.#control?.close();
+    const closed = this.#control?.close();
     await this.homeserver.close();
+    await closed;
   }
 }
 

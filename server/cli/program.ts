@@ -36,14 +36,14 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   }
 }
 
-function buildProgram(): Command {
+/** Every command of `archipelago`. */
+export function buildProgram(): Command {
   const program = new Command('archipelago')
     .description(
       'A self-hosted Matrix homeserver for companies: a private island, and links to the partners you choose.',
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'say what a command does')
-    .helpCommand(false)
     .showHelpAfterError('(--help says more)')
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'archipelago: ')),

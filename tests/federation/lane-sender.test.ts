@@ -10,7 +10,8 @@ import { PartnerState } from '../../federation/partner-state.ts';
 import type { Clock, FailPointName } from '../../protocol/runtime.ts';
 import { type Database, openDatabase } from '../../storage/database.ts';
 import { nextPosition, type Row } from '../../storage/writer.ts';
-import { random, until } from './support/island.ts';
+import { until } from '../support/until.ts';
+import { random } from './support/island.ts';
 
 /** Timers fire when the test says so. */
 class TestClock implements Clock {

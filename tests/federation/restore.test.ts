@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, rm } from 'node:fs/promises';
-import { pair, settled, sharedRoom, type TestIsland, until } from './support/island.ts';
+import { until } from '../support/until.ts';
+import { pair, settled, sharedRoom, type TestIsland } from './support/island.ts';
 
 describe('a restored backup', () => {
   let a: TestIsland;

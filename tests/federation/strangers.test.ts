@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { federationRoutes } from '../../federation/routes/table.ts';
-import { TestIsland, until } from './support/island.ts';
+import { until } from '../support/until.ts';
+import { TestIsland } from './support/island.ts';
 
 describe('an island without partners', () => {
   let a: TestIsland;

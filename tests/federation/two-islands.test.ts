@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { RemoteError } from '../../rooms/ports.ts';
 import type { RoomView } from '../../rooms/types.ts';
-import { pair, settled, sharedRoom, type TestIsland, until } from './support/island.ts';
+import { until } from '../support/until.ts';
+import { pair, settled, sharedRoom, type TestIsland } from './support/island.ts';
 
 describe('two islands', () => {
   let a: TestIsland;

@@ -13,6 +13,7 @@ import type { Clock, FailPointName, Random } from '../../../protocol/runtime.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../../protocol/signing.ts';
 import { RoomEngine } from '../../../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../../../storage/database.ts';
+import { until } from '../../support/until.ts';
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -187,11 +188,6 @@ export async function pair(): Promise<[TestIsland, TestIsland]> {
   a.registry.replace([b.entry()]);
   b.registry.replace([a.entry()]);
   return [a, b];
-}
-
-/** Waits until a condition holds, looking again whenever the event loop comes round; mocha's time-out ends it. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Everything of both was delivered and processed. */

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { buildProgram as commandLineProgram } from '../../server/cli/program.ts';
+import { archipelago, buildProgram, succeeds } from '../support/program.ts';
+import { assertOneMessage } from './support.ts';
+
+/** Every command, and what its help has to name. */
+const commands: readonly (readonly [command: string, ...words: string[]])[] = [
+  ['init', '--server-name <name>', '--dir <dir>', '--port <n>'],
+  ['start', '--config <file>', '--log-level <level>', '--log-format <format>'],
+  ['check-config', '--config <file>'],
+  ['user', 'add', 'list', 'reset-password', 'deactivate'],
+  ['user add', '<localpart>', '--password <password>', '--admin', '--config <file>'],
+  ['user list', '--json', '--config <file>'],
+  ['user reset-password', '<user>', '--password <password>', '--config <file>'],
+  ['user deactivate', '<user>', '--config <file>'],
+  ['partner', 'card', 'add', 'list', 'remove'],
+  ['partner card', '--config <file>'],
+  ['partner add', '<cardfile>', '--yes', '--replace-keys', '--config <file>'],
+  ['partner list', '--json', '--config <file>'],
+  ['partner remove', '<server-name>', '--config <file>'],
+];
+
+/** What `archipelago COMMAND --help` prints, on a screen of 80 columns. */
+function helpOf(command: string): string {
+  const program = commandLineProgram();
+  const found = command
+    .split(' ')
+    .reduce((parent, name) => parent.commands.find((child) => child.name() === name) ?? parent, program);
+  return found.configureOutput({ getOutHelpWidth: () => 80 }).helpInformation();
+}
+
+describe('The help of archipelago', () => {
+  before(function () {
+    this.timeout(120_000);
+    buildProgram();
+  });
+
+  it('names every command, and every option of each', async () => {
+    const all = await succeeds(['--help']);
+    assert.match(
+      await succeeds(['user', 'add', '--help']),
+      /^Usage: archipelago user add \[options\] <localpart>/,
+    );
+    for (const [command, ...words] of commands) {
+      const help = helpOf(command);
+      assert.ok(all.includes(` ${command.split(' ')[0]} `), command);
+      assert.ok(help.startsWith(`Usage: archipelago ${command} `), help);
+      for (const word of words) assert.ok(help.includes(word), `${command}: ${word}`);
+      for (const line of help.split('\n')) assert.ok(line.length <= 80, line);
+    }
+  });
+
+  it('comes when no command is given, and then it is an error', async () => {
+    for (const args of [[], ['partner']]) {
+      const { code, stdout, stderr } = await archipelago(args);
+      assert.equal(code, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr, /^Usage: archipelago/);
+    }
+  });
+
+  it('is pointed to when a command is written wrongly, with what was meant', async () => {
+    for (const [args, message] of [
+      [['user', 'lst'], /unknown command 'lst'\n\(Did you mean list\?\)/],
+      [['partner', 'list', '--jsno'], /unknown option '--jsno'\n\(Did you mean --json\?\)/],
+      [['user', 'add'], /missing required argument 'localpart'/],
+      [['start', '--log-level', 'loud'], /Allowed choices are trace, debug, info/],
+    ] as const) {
+      const { code, stderr } = await archipelago(args);
+      assert.equal(code, 2, stderr);
+      assertOneMessage(stderr);
+      assert.match(stderr, message);
+      assert.match(stderr, /\(--help says more\)/);
+    }
+  });
+
+  it('has a version', async () => {
+    assert.match(await succeeds(['--version']), /^\d+\.\d+\.\d+\n$/);
+  });
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { temporaryFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
+import { archipelago, type Outcome, type RunOptions, succeeds } from '../support/program.ts';
+
+/** A folder with a new island's configuration, as `init` writes it. */
+export async function newIsland(serverName: string, directory = temporaryFolder()): Promise<string> {
+  const port = String(await freePort());
+  await succeeds(['init', '--server-name', serverName, '--dir', directory, '--port', port]);
+  return join(directory, 'homeserver.yaml');
+}
+
+/** A command that has to fail: with exit code 1, one message that fits, and no stack trace. */
+export async function fails(
+  args: readonly string[],
+  message: RegExp,
+  options: RunOptions = {},
+): Promise<Outcome> {
+  const outcome = await archipelago(args, options);
+  assert.equal(
+    outcome.code,
+    1,
+    `archipelago ${args.join(' ')} ended with ${outcome.code}: ${outcome.stderr}`,
+  );
+  assertOneMessage(outcome.stderr);
+  assert.match(outcome.stderr, message);
+  return outcome;
+}
+
+/** Standard error as an admin should see it. */
+export function assertOneMessage(stderr: string): void {
+  assert.equal(stderr.split('archipelago: ').length - 1, 1, stderr);
+  assert.doesNotMatch(stderr, /^\s+at |\.js:\d+|node:internal|unexpected/m);
+}
+
+/** Logs in through the client API; gives the status and the body. */
+export async function logIn(
+  url: string,
+  user: string,
+  password: string,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${url}/_matrix/client/v3/login`, {
+    method: 'POST',
+    body: JSON.stringify({
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user },
+      password,
+    }),
+  });
+  // The login endpoint answers with a JSON object, errors included.
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** The status of a request that needs a valid access token. */
+export async function whoami(url: string, token: unknown): Promise<number> {
+  const response = await fetch(`${url}/_matrix/client/v3/account/whoami`, {
+    headers: { Authorization: `Bearer ${String(token)}` },
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
