@@ -53,18 +53,20 @@ export function putState(
   const membership = membershipOf(event);
   const isLocal = serverNameOf(userId) === ctx.serverName;
   const name = event.pdu.content['displayname'];
-  const ops = ctx.db.memberships.put([
-    {
-      roomNid: room.roomNid,
-      userId,
-      membership,
-      eventId: event.eventId,
-      sender: event.pdu.sender,
-      streamPos: position,
-      isLocal,
-      displayName: typeof name === 'string' ? name : null,
-    },
-  ]);
+  const member = {
+    roomNid: room.roomNid,
+    userId,
+    membership,
+    eventId: event.eventId,
+    sender: event.pdu.sender,
+    isLocal,
+    displayName: typeof name === 'string' ? name : null,
+  };
+  // Who has joined stays joined from then on, whatever they change in their profile.
+  const ops =
+    membership === 'join' && membershipOf(before) === 'join'
+      ? ctx.db.memberships.describe(member)
+      : ctx.db.memberships.put([{ ...member, streamPos: position }]);
   if (!isLocal || (!isNews && membershipOf(before) === membership)) return { ops, notes: [] };
   const payload = { roomId: room.roomId, membership };
   return { ops, notes: [{ stream: 'memberships', key: userId, position, payload }] };
@@ -75,9 +77,22 @@ export function removeState(ctx: RoomContext, room: Room, key: StateKey, positio
   const old = room.state.get(key);
   room.putState(key, undefined);
   const userId = old === undefined ? undefined : memberOf(old);
-  if (userId === undefined) return { ops: [], notes: [] };
-  const ops = ctx.db.memberships.remove(room.roomNid, userId);
-  if (serverNameOf(userId) !== ctx.serverName) return { ops, notes: [] };
+  if (old === undefined || userId === undefined) return { ops: [], notes: [] };
+  if (serverNameOf(userId) !== ctx.serverName)
+    return { ops: ctx.db.memberships.remove(room.roomNid, userId), notes: [] };
+  // Our own have to be told that they are out: what is not there cannot be shown to their devices.
+  const ops = ctx.db.memberships.put([
+    {
+      roomNid: room.roomNid,
+      userId,
+      membership: 'leave',
+      eventId: old.eventId,
+      sender: old.pdu.sender,
+      streamPos: position,
+      isLocal: true,
+      displayName: null,
+    },
+  ]);
   const payload = { roomId: room.roomId, membership: 'leave' };
   return { ops, notes: [{ stream: 'memberships', key: userId, position, payload }] };
 }

@@ -1,4 +1,4 @@
-import type { StateMap } from '../protocol/event.ts';
+import { type StateMap, stateKeyOf } from '../protocol/event.ts';
 import type { JsonValue } from '../protocol/json.ts';
 import { type ClientEventExtras, clientEventsFor, toClientEvent } from './client-event.ts';
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
@@ -123,6 +123,15 @@ export class RoomEngine {
   /** Throws 404 for an event without a known state. */
   stateAfter(eventId: string): Promise<StateMap> {
     return this.#stateAt(eventId, 'stateGroupAfter');
+  }
+
+  /** The state event in whose place a state event came; undefined where there was none or it is not known. */
+  async replacedBy(event: StoredEvent): Promise<StoredEvent | undefined> {
+    const { stateGroup, pdu } = event;
+    if (stateGroup === null || pdu.state_key === undefined) return undefined;
+    const room = this.#ctx.rooms.peek(event.roomId);
+    const id = (await this.#ctx.sets.get(stateGroup, room)).get(stateKeyOf(pdu.type, pdu.state_key));
+    return id === undefined ? undefined : this.#ctx.lookup.one(id, room);
   }
 
   /** A state by its group number, as stored with events and rooms. */

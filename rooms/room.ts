@@ -97,11 +97,11 @@ export class Room implements RoomView {
     return [...this.tips.keys()];
   }
 
-  get state(): ReadonlyMap<StateKey, RoomEvent> {
+  get state(): ReadonlyMap<StateKey, StoredEvent> {
     return this.#state;
   }
 
-  get members(): ReadonlyMap<string, RoomEvent> {
+  get members(): ReadonlyMap<string, StoredEvent> {
     return this.#members;
   }
 

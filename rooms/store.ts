@@ -170,6 +170,10 @@ export class RoomStore {
     });
   }
 
+  endInviteOps(roomId: string, userId: string, position: Position): WriteOp[] {
+    return this.#db.memberships.endInvite(roomId, userId, position);
+  }
+
   dropInviteOps(roomId: string, userId: string): WriteOp[] {
     return this.#db.memberships.removeInvite(roomId, userId);
   }

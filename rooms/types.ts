@@ -1,4 +1,4 @@
-import type { RoomEvent, StateKey } from '../protocol/event.ts';
+import type { StateKey } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
 import type { RoomVersion } from '../protocol/room-versions.ts';
 import type { EventRecord } from '../storage/stores/event-record.ts';
@@ -83,13 +83,13 @@ export interface RoomView {
   /** Event ids of the forward extremities. */
   readonly extremities: readonly string[];
   /** Current resolved state. */
-  readonly state: ReadonlyMap<StateKey, RoomEvent>;
-  get(type: string, stateKey: string): RoomEvent | undefined;
+  readonly state: ReadonlyMap<StateKey, StoredEvent>;
+  get(type: string, stateKey: string): StoredEvent | undefined;
   /** `content` of a state event; an empty object where there is none. */
   content(type: string, stateKey?: string): JsonObject;
   membership(userId: string): Membership;
   /** All member events of the current state by user id. */
-  readonly members: ReadonlyMap<string, RoomEvent>;
+  readonly members: ReadonlyMap<string, StoredEvent>;
   readonly joinedCount: number;
   readonly invitedCount: number;
   /** Users joined now. */

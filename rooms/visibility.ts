@@ -20,7 +20,8 @@ export async function visibleEvents<E extends StoredEvent>(
   const room = await ctx.rooms.get(roomId);
   if (room === undefined) return [];
   const memberKey = stateKeyOf('m.room.member', userId);
-  const joinedUntil = await lastJoin(ctx, room, userId);
+  const isStranger = await hasForgotten(ctx, room, userId);
+  const joinedUntil = isStranger ? Number.NEGATIVE_INFINITY : await lastJoin(ctx, room, userId);
   const visible: E[] = [];
   for (const event of events) {
     if (event.roomId !== roomId || event.rejected || event.softFailed || event.streamPos === null) continue;
@@ -40,12 +41,19 @@ export async function visibleEvents<E extends StoredEvent>(
     );
     const facts = {
       visibility: settings.map((setting) => historyVisibilityOf(setting?.pdu.content['history_visibility'])),
-      membership: members.map(membershipOf),
+      membership: isStranger ? ['leave'] : members.map(membershipOf),
       joinedLater: event.streamPos <= joinedUntil,
     };
     if (maySeeEvent(facts)) visible.push(event);
   }
   return visible;
+}
+
+/** Who forgot a room that they had left sees no more of it than who never was there. */
+async function hasForgotten(ctx: RoomContext, room: Room, userId: string): Promise<boolean> {
+  const membership = room.membership(userId);
+  if (!room.members.has(userId) || (membership !== 'leave' && membership !== 'ban')) return false;
+  return (await ctx.db.memberships.get(room.roomNid, userId))?.forgotten === true;
 }
 
 /** The state at an event, or those on its two sides where the event changes the state. */

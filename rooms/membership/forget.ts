@@ -8,13 +8,17 @@ import { notFound, RoomError } from '../errors.ts';
 export async function forgetRoom(ctx: RoomContext, userId: string, roomId: string): Promise<void> {
   const room = await ctx.rooms.get(roomId);
   if ((await ctx.store.invite(roomId, userId)) !== undefined) throw stillIn();
-  if (room === undefined) return; // a rejected invitation left nothing behind
+  if (room === undefined) {
+    // Nothing is left of a rejected invitation but the news of its end.
+    await ctx.db.writer.submit({ label: 'forget invite', ops: ctx.store.dropInviteOps(roomId, userId) });
+    return;
+  }
   if (!room.members.has(userId)) throw notFound('You were never in this room');
   const membership = room.membership(userId);
   if (membership !== 'leave' && membership !== 'ban') throw stillIn();
   await ctx.db.writer.submit({
     label: 'forget room',
-    ops: ctx.db.memberships.forget(room.roomNid, userId),
+    ops: [...ctx.db.memberships.forget(room.roomNid, userId), ...ctx.store.dropInviteOps(roomId, userId)],
     notes: [{ stream: 'memberships', key: userId, payload: { roomId, membership: 'forgotten' } }],
   });
 }

@@ -62,12 +62,12 @@ async function rejectInvite(
   await endInvite(ctx, userId, roomId);
 }
 
-/** Takes a pending invitation away and tells the user's devices. */
+/** Ends a pending invitation and tells the user's devices. */
 export async function endInvite(ctx: RoomContext, userId: string, roomId: string): Promise<void> {
   const position = nextPosition();
   await ctx.db.writer.submit({
     label: 'invite ended',
-    ops: ctx.store.dropInviteOps(roomId, userId),
+    ops: ctx.store.endInviteOps(roomId, userId, position),
     notes: [{ stream: 'memberships', key: userId, position, payload: { roomId, membership: 'leave' } }],
   });
 }

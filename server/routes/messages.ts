@@ -1,9 +1,10 @@
-import { forbidden, invalidParam, missingParam } from '../../http/errors.ts';
+import { invalidParam, missingParam, notFound } from '../../http/errors.ts';
 import { type AuthenticatedUser, type Route, route } from '../../http/route.ts';
 import { stateKeyOf } from '../../protocol/event.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomView, StoredEvent } from '../../rooms/types.ts';
-import type { RoomEventFilter } from '../event-filter.ts';
+import { acceptsRoom, type RoomEventFilter } from '../event-filter.ts';
+import { type RoomReader, roomReader } from '../room-access.ts';
 import { formatPosition, parsePosition } from '../sync/token.ts';
 import type { ClientApiDeps } from './deps.ts';
 import { filterOf, passing, visibleEvent } from './reads.ts';
@@ -12,6 +13,14 @@ const room = '/_matrix/client/v3/rooms/:roomId';
 const maxLimit = 1_000;
 /** So many pages of the database are read for one answer, however much a filter or visibility hides. */
 const maxPages = 10;
+
+interface PageQuery {
+  readonly dir: 'b' | 'f';
+  readonly start: number;
+  readonly stop: number | undefined;
+  readonly limit: number;
+  readonly filter: RoomEventFilter | undefined;
+}
 
 interface Page {
   readonly events: StoredEvent[];
@@ -35,18 +44,22 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
         if (dir !== 'b' && dir !== 'f') throw invalidParam('dir is b or f');
         const filter = filterOf(query.get('filter'));
         const limit = limitOf(query.get('limit') ?? String(filter?.limit ?? 10));
-        const view = await requireRoom(deps, user.userId, params['roomId'] ?? '');
         const from = query.get('from');
         const start = from === null ? startOf(deps, dir) : parsePosition(from);
         const to = query.get('to');
         const stop = to === null ? undefined : parsePosition(to);
-        const page = await readPage(deps, user.userId, view, { dir, start, stop, limit, filter });
+        const reader = await roomReader(deps, user.userId, params['roomId'] ?? '');
+        const { view } = reader;
+        const wanted = within(reader, { dir, start, stop, limit, filter });
+        const page = acceptsRoom(filter, view.roomId)
+          ? await readPage(deps, user.userId, view, wanted)
+          : { events: [], end: start, isEnd: true };
         const chunk = await engine.clientEvents(user, page.events);
         return {
           start: from ?? formatPosition(start),
           ...(page.isEnd ? {} : { end: formatPosition(page.end) }),
           chunk,
-          ...(await lazyState(deps, user, view, page.events, filter)),
+          ...(await lazyState(deps, user, wanted, page.events)),
         };
       },
     }),
@@ -59,7 +72,8 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
         const filter = filterOf(query.get('filter'));
         const limit = limitOf(query.get('limit') ?? '10');
         const event = await visibleEvent(deps, user.userId, roomId, params['eventId'] ?? '');
-        const view = await requireRoom(deps, user.userId, roomId);
+        const view = await engine.view(roomId);
+        if (view === undefined) throw notFound('There is no such room');
         const at = event.streamPos ?? 0;
         const half = { limit: Math.floor(limit / 2), stop: undefined, filter };
         const before = await readPage(deps, user.userId, view, { ...half, dir: 'b', start: at - 1 });
@@ -92,23 +106,27 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
   ];
 }
 
+/** Before all that we hold. As long as a token may be. */
+const beginning = -999_999_999_999_999;
+
 /** Where paging starts if the client names no place: at the newest, or at the oldest that we hold. */
 function startOf({ db }: ClientApiDeps, dir: 'b' | 'f'): number {
-  return dir === 'b' ? db.streams.position : Number.MIN_SAFE_INTEGER;
+  return dir === 'b' ? db.streams.position : beginning;
+}
+
+/** Who is no longer in the room has nothing to look for after the event with which they left. */
+function within(reader: RoomReader, query: PageQuery): PageQuery {
+  const end = reader.standing === 'former' ? reader.exit.streamPos : null;
+  if (end === null) return query;
+  return query.dir === 'b'
+    ? { ...query, start: Math.min(query.start, end) }
+    : { ...query, stop: Math.min(query.stop ?? end, end) };
 }
 
 function limitOf(text: string): number {
   const limit = Number(text);
   if (!Number.isInteger(limit) || limit < 0) throw invalidParam('limit is not a number');
   return Math.min(limit, maxLimit);
-}
-
-async function requireRoom({ engine }: ClientApiDeps, userId: string, roomId: string): Promise<RoomView> {
-  const view = await engine.view(roomId);
-  const isOpen = view?.historyVisibility === 'world_readable';
-  if (view === undefined || (!isOpen && !view.members.has(userId)))
-    throw forbidden('You are not in this room');
-  return view;
 }
 
 /**
@@ -119,13 +137,7 @@ async function readPage(
   deps: ClientApiDeps,
   userId: string,
   view: RoomView,
-  query: {
-    readonly dir: 'b' | 'f';
-    readonly start: number;
-    readonly stop: number | undefined;
-    readonly limit: number;
-    readonly filter: RoomEventFilter | undefined;
-  },
+  query: PageQuery,
 ): Promise<Page> {
   const { db, engine } = deps;
   const { dir, stop, limit, filter } = query;
@@ -159,17 +171,13 @@ async function readPage(
 async function lazyState(
   { engine }: ClientApiDeps,
   user: AuthenticatedUser,
-  view: RoomView,
+  { dir, filter }: PageQuery,
   events: readonly StoredEvent[],
-  filter: RoomEventFilter | undefined,
 ): Promise<JsonObject> {
-  const [oldest] = events;
-  if (filter?.lazy_load_members !== true || oldest === undefined) return {};
-  const ids = new Set<string>();
-  const state = await engine.stateAfter(oldest.eventId);
-  for (const { pdu } of events) {
-    const id = state.get(stateKeyOf('m.room.member', pdu.sender)) ?? view.members.get(pdu.sender)?.eventId;
-    if (id !== undefined) ids.add(id);
-  }
+  const newest = dir === 'b' ? events[0] : events.at(-1);
+  if (filter?.lazy_load_members !== true || newest === undefined) return {};
+  const state = await engine.stateAfter(newest.eventId);
+  const senders = new Set(events.map(({ pdu }) => pdu.sender));
+  const ids = [...senders].flatMap((sender) => state.get(stateKeyOf('m.room.member', sender)) ?? []);
   return { state: await engine.clientEvents(user, [...(await engine.events(ids)).values()]) };
 }

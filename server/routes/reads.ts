@@ -2,8 +2,9 @@ import { forbidden, invalidParam, notFound } from '../../http/errors.ts';
 import { type AuthenticatedUser, type Route, route } from '../../http/route.ts';
 import { type StateMap, stateKeyOf } from '../../protocol/event.ts';
 import { type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
-import type { ClientEvent, RoomView, StoredEvent } from '../../rooms/types.ts';
+import type { ClientEvent, StoredEvent } from '../../rooms/types.ts';
 import { acceptsEvent, isRoomEventFilter, type RoomEventFilter } from '../event-filter.ts';
+import { type RoomReader, roomReader } from '../room-access.ts';
 import { parsePosition } from '../sync/token.ts';
 import type { ClientApiDeps } from './deps.ts';
 
@@ -20,8 +21,7 @@ export function readRoutes(deps: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params, query }) => {
         const { roomId = '', eventType = '', stateKey = '' } = params;
-        const state = await readableState(deps, user.userId, roomId);
-        const event = state.find(({ pdu }) => pdu.type === eventType && pdu.state_key === stateKey);
+        const event = await readableEntry(deps, user.userId, roomId, [eventType, stateKey]);
         if (event === undefined) throw notFound('The room has no such state');
         if (query.get('format') !== 'event') return event.pdu.content;
         return firstOf(await engine.clientEvents(user, [event]));
@@ -114,39 +114,36 @@ export async function visibleEvent(
 
 /** The state that a user may read: the current one while they are in, the one they left for those who left. */
 async function readableState(deps: ClientApiDeps, userId: string, roomId: string): Promise<StoredEvent[]> {
-  const { engine } = deps;
-  const view = await engine.view(roomId);
-  if (view === undefined) throw forbidden('You are not in this room');
-  if (view.membership(userId) === 'join' || view.historyVisibility === 'world_readable')
-    return currentState(deps, view);
-  return load(deps, await engine.stateAfter(await lastLeave(deps, view, userId)));
+  const reader = await roomReader(deps, userId, roomId);
+  if (reader.standing === 'member') return [...reader.view.state.values()];
+  return load(deps, await deps.engine.stateAfter(exitOf(reader).eventId));
 }
 
-/** The event with which somebody who had been in the room left it; throws 403 for whoever never was. */
-async function lastLeave({ engine }: ClientApiDeps, view: RoomView, userId: string): Promise<string> {
-  const member = view.get('m.room.member', userId);
-  const membership = member?.pdu.content['membership'];
-  if (member === undefined || (membership !== 'leave' && membership !== 'ban')) {
-    throw forbidden('You are not in this room');
-  }
-  const before = await engine.stateBefore(member.eventId);
-  const previous = before.get(stateKeyOf('m.room.member', userId));
-  const wasIn =
-    previous === undefined ? undefined : (await engine.event(previous))?.pdu.content['membership'];
-  if (wasIn !== 'join') throw forbidden('You are not in this room');
-  return member.eventId;
+/** One entry of that state. */
+async function readableEntry(
+  deps: ClientApiDeps,
+  userId: string,
+  roomId: string,
+  [type, stateKey]: [string, string],
+): Promise<StoredEvent | undefined> {
+  const reader = await roomReader(deps, userId, roomId);
+  if (reader.standing === 'member') return reader.view.get(type, stateKey);
+  const state = await deps.engine.stateAfter(exitOf(reader).eventId);
+  const id = state.get(stateKeyOf(type, stateKey));
+  return id === undefined ? undefined : deps.engine.event(id);
 }
 
-async function currentState({ engine }: ClientApiDeps, view: RoomView): Promise<StoredEvent[]> {
-  const ids = [...view.state.values()].map(({ eventId }) => eventId);
-  return [...(await engine.events(ids)).values()];
+/** Who is invited knows of the room what the invitation shows, no more. */
+function exitOf(reader: RoomReader): StoredEvent {
+  if (reader.standing !== 'former') throw forbidden('You are not in this room');
+  return reader.exit;
 }
 
 async function load({ engine }: ClientApiDeps, state: StateMap): Promise<StoredEvent[]> {
   return [...(await engine.events(state.values())).values()];
 }
 
-/** The state after the last event up to a position, for who may see that event. */
+/** The state after the last event up to a position, for who may see that event; none before the room began. */
 async function stateAtPosition(
   deps: ClientApiDeps,
   user: AuthenticatedUser,
@@ -154,12 +151,13 @@ async function stateAtPosition(
   position: number,
 ): Promise<StoredEvent[]> {
   const { db, engine } = deps;
-  const view = await engine.view(roomId);
-  if (view === undefined) throw forbidden('You are not in this room');
-  const [event] = await db.events.timeline(view.roomNid, { dir: 'b', upTo: position, limit: 1 });
-  if (event === undefined || (await engine.visibleEvents(user.userId, roomId, [event])).length === 0) {
+  const reader = await roomReader(deps, user.userId, roomId);
+  const end = reader.standing === 'former' ? reader.exit.streamPos : null;
+  const upTo = Math.min(position, end ?? Number.MAX_SAFE_INTEGER);
+  const [event] = await db.events.timeline(reader.view.roomNid, { dir: 'b', upTo, limit: 1 });
+  if (event === undefined) return [];
+  if ((await engine.visibleEvents(user.userId, roomId, [event])).length === 0)
     throw forbidden('You may not see the room at that point');
-  }
   return load(deps, await engine.stateAfter(event.eventId));
 }
 

@@ -12,7 +12,7 @@ export class ChangeIndex {
   }
 
   changed(key: string, position: number): void {
-    this.#last.set(key, position);
+    if (position > (this.#last.get(key) ?? -1)) this.#last.set(key, position);
   }
 
   /** Whether `key` may have changed after `position`. */

@@ -1,17 +1,30 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StateKey } from '../../protocol/event.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
-import type { ClientEvent, RoomView, StoredEvent } from '../../rooms/types.ts';
+import type { RoomView, StoredEvent } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
-import type { MembershipRecord } from '../../storage/stores/membership-store.ts';
+import type { InviteRecord, MembershipRecord } from '../../storage/stores/membership-store.ts';
 import type { PublishedNote } from '../../storage/streams.ts';
-import { acceptsEvent, acceptsRoom, type RoomEventFilter, selectFields } from '../event-filter.ts';
+import { acceptsEvent, acceptsRoom, selectFields } from '../event-filter.ts';
+import { cameBack, isJoin, wasJoinedAt } from '../membership-history.ts';
 import { ChangeIndex } from './change-index.ts';
 import { ephemeralEvents } from './ephemeral.ts';
-import { changedState, fullState, lazyMembers, memberEvents, summaryOf } from './room-state.ts';
+import { leftRoom } from './left-room.ts';
+import {
+  changedState,
+  fullState,
+  isOfSummary,
+  lazyMembers,
+  memberEvents,
+  type StateQuery,
+  stateUpTo,
+  summaryOf,
+} from './room-state.ts';
 import type { RoomTimelines } from './room-timelines.ts';
+import { timelineSection } from './sections.ts';
 import type { RoomSections, SyncScope } from './sync-request.ts';
-import { formatPosition } from './token.ts';
+import { emptyTimeline, readTimeline, type Timeline } from './timeline.ts';
 import type { TypingTracker } from './typing.ts';
 import type { UnreadCounter } from './unread.ts';
 
@@ -23,15 +36,24 @@ interface RoomSyncDeps {
   readonly unread: UnreadCounter;
 }
 
-interface Timeline {
-  readonly events: readonly StoredEvent[];
-  readonly limited: boolean;
-  /** The place before the first event. */
-  readonly start: number;
+/** A user's rooms: those that we hold, and invitations to others. */
+interface UserRooms {
+  readonly memberships: readonly MembershipRecord[];
+  readonly invites: readonly InviteRecord[];
 }
 
-const defaultLimit = 10;
-const maxLimit = 100;
+/** What a joined room is read for: all of it, or what came after a place. */
+interface JoinedQuery {
+  readonly view: RoomView;
+  readonly record: MembershipRecord;
+  /** The client has nothing of the room, or asks for everything. */
+  readonly isWhole: boolean;
+  /** Exclusive start of the timeline. */
+  readonly after: number;
+  /** The timeline starts anew whatever the client has of it. */
+  readonly isAnew: boolean;
+}
+
 const maxCachedUsers = 20_000;
 
 /** The rooms of a `/sync`: joined, invited, left. */
@@ -40,8 +62,8 @@ export class RoomSync {
   readonly #events: ChangeIndex;
   readonly #receipts: ChangeIndex;
   readonly #accountData: ChangeIndex;
-  /** The memberships of users who sync, until one changes. */
-  readonly #memberships = new Map<string, Promise<readonly MembershipRecord[]>>();
+  /** The rooms of users who sync, until a membership changes. */
+  readonly #userRooms = new Map<string, Promise<UserRooms>>();
 
   constructor(deps: RoomSyncDeps) {
     this.#deps = deps;
@@ -64,7 +86,7 @@ export class RoomSync {
   }
 
   membershipChanged(userId: string): void {
-    this.#memberships.delete(userId);
+    this.#userRooms.delete(userId);
   }
 
   /** Adds those of the candidates that are in the room, as far as their memberships are in memory. */
@@ -76,88 +98,110 @@ export class RoomSync {
     }
   }
 
-  async compose(scope: SyncScope): Promise<RoomSections> {
+  /**
+   * The rooms as they are at `scope.upTo`; undefined if memberships have changed since that place was taken: what
+   * they were there is not known any more, and the caller starts over from a newer place.
+   */
+  async compose(scope: SyncScope): Promise<RoomSections | undefined> {
+    const { filter, since, upTo, userId } = scope;
+    const { memberships, invites } = await this.#roomsOf(userId);
+    if ([...memberships, ...invites].some(({ streamPos }) => streamPos > upTo.position)) {
+      // Readers see a commit a moment before its position is announced.
+      await nextTurn();
+      return undefined;
+    }
     const sections: RoomSections = { join: {}, invite: {}, leave: {} };
-    const { filter, since, upTo } = scope;
     const after = since?.position ?? -1;
-    for (const record of await this.#membershipsOf(scope.userId)) {
+    const includeLeft = since === undefined && filter.room?.include_leave === true;
+    for (const record of memberships) {
       const { roomId, membership, streamPos } = record;
-      if (record.forgotten || streamPos > upTo.position || !acceptsRoom(filter.room, roomId)) continue;
-      const isNew = streamPos > after;
+      if (record.forgotten || !acceptsRoom(filter.room, roomId)) continue;
+      const isNews = streamPos > after;
       if (membership === 'join') {
         const joined = await this.#joined(scope, record);
         if (joined !== undefined) sections.join[roomId] = joined;
       } else if (membership === 'invite') {
-        if (isNew) sections.invite[roomId] = await this.#invited(scope.userId, roomId);
+        if (isNews) sections.invite[roomId] = await this.#invited(userId, roomId);
       } else if (membership === 'leave' || membership === 'ban') {
-        const isShown = since === undefined ? filter.room?.include_leave === true : isNew;
-        const left = isShown ? await this.#left(scope, record) : undefined;
-        if (left !== undefined) sections.leave[roomId] = left;
+        if (since === undefined ? includeLeft : isNews)
+          sections.leave[roomId] = await leftRoom(this.#deps, scope, record);
       }
     }
-    await this.#remoteInvites(scope, sections);
+    for (const { roomId, streamPos, ended } of invites) {
+      if (streamPos <= after || !acceptsRoom(filter.room, roomId)) continue;
+      if (!ended) {
+        sections.invite[roomId] = await this.#invited(userId, roomId);
+        delete sections.leave[roomId];
+      } else if (since !== undefined && sections.leave[roomId] === undefined) {
+        sections.leave[roomId] = await timelineSection(
+          this.#deps.engine,
+          scope,
+          emptyTimeline(upTo.position),
+          [],
+        );
+      }
+    }
     return sections;
   }
 
-  #membershipsOf(userId: string): Promise<readonly MembershipRecord[]> {
-    const known = this.#memberships.get(userId);
+  #roomsOf(userId: string): Promise<UserRooms> {
+    const known = this.#userRooms.get(userId);
     if (known !== undefined) return known;
-    if (this.#memberships.size >= maxCachedUsers) this.#memberships.clear();
-    const reading = this.#deps.db.memberships.ofUser(userId);
-    this.#memberships.set(userId, reading);
-    reading.catch(() => this.#memberships.delete(userId));
+    if (this.#userRooms.size >= maxCachedUsers) this.#userRooms.clear();
+    const reading = this.#readRoomsOf(userId);
+    this.#userRooms.set(userId, reading);
+    reading.catch(() => this.#userRooms.delete(userId));
     return reading;
   }
 
+  async #readRoomsOf(userId: string): Promise<UserRooms> {
+    const { memberships } = this.#deps.db;
+    // Invitations first: one that becomes a membership in between is then seen as both, never as neither.
+    const invites = await memberships.invitesOf(userId);
+    return { invites, memberships: await memberships.ofUser(userId) };
+  }
+
   async #joined(scope: SyncScope, record: MembershipRecord): Promise<JsonObject | undefined> {
-    const { since, upTo, filter, userId } = scope;
+    const { since, upTo, userId } = scope;
     const { roomId, roomNid } = record;
-    const isInitial = since === undefined || scope.fullState || record.streamPos > since.position;
-    const hasEvents = isInitial || this.#events.mayHaveChanged(roomId, since.position);
-    const hasReceipts = isInitial || this.#receipts.mayHaveChanged(roomId, since.position);
-    const hasAccountData = isInitial || this.#accountData.mayHaveChanged(userId, since.position);
+    const { engine, db, unread } = this.#deps;
+    const isNew = since === undefined || scope.fullState || record.streamPos > since.position;
+    const hasEvents = isNew || this.#events.mayHaveChanged(roomId, since.position);
+    const hasReceipts = isNew || this.#receipts.mayHaveChanged(roomId, since.position);
+    const hasAccountData = isNew || this.#accountData.mayHaveChanged(userId, since.position);
     const typingSince = since?.boot === upTo.boot ? since.typing : 0;
     const hasTyping = this.#deps.typing.changedSince(roomId, typingSince) !== undefined;
     if (!hasEvents && !hasReceipts && !hasAccountData && !hasTyping) return undefined;
 
-    const view = await this.#deps.engine.view(roomId);
+    const view = await engine.view(roomId);
     if (view === undefined) return undefined;
-    const newlyJoined = since !== undefined && record.streamPos > since.position;
-    const after = since === undefined || newlyJoined ? Number.MIN_SAFE_INTEGER : since.position;
-    const timeline = hasEvents ? await this.#timeline(scope, view, after) : empty(upTo.position);
-    const changed =
-      hasEvents && !isInitial ? await this.#deps.db.states.changedKeys(roomNid, after, upTo.position) : [];
-    const state = isInitial
-      ? await this.#fullState(scope, view, timeline)
-      : await this.#changedState(scope, view, timeline, changed);
+    const query = await this.#queryFor(scope, view, record);
+    const timeline = hasEvents ? await this.#timeline(scope, query) : emptyTimeline(upTo.position);
+    const changed = hasEvents ? await db.states.changedKeys(roomNid, query.after, upTo.position) : [];
+    const state = hasEvents ? await this.#state(scope, query, timeline, changed) : [];
+    const receiptsAfter = query.isWhole || since === undefined ? -1 : since.position;
     const ephemeral = await ephemeralEvents(this.#deps, {
       roomId,
       roomNid,
       userId,
-      receiptsAfter: hasReceipts ? (isInitial ? -1 : since.position) : undefined,
+      receiptsAfter: hasReceipts ? receiptsAfter : undefined,
       upTo: upTo.position,
-      typingAfter: isInitial ? 0 : typingSince,
-      filter: filter.room?.ephemeral,
+      typingAfter: query.isWhole ? 0 : typingSince,
+      filter: scope.filter.room?.ephemeral,
     });
-    const accountData = hasAccountData ? await this.#roomAccountData(scope, roomId, isInitial) : [];
+    const accountData = hasAccountData ? await this.#roomAccountData(scope, roomId, query.isWhole) : [];
     const isQuiet =
       timeline.events.length === 0 &&
+      !timeline.limited &&
       state.length === 0 &&
       ephemeral.length === 0 &&
       accountData.length === 0;
-    if (!isInitial && isQuiet && !timeline.limited && !(await this.#ownReceiptMoved(scope, record)))
-      return undefined;
+    if (!isNew && isQuiet && !(await this.#ownReceiptMoved(scope, record))) return undefined;
 
-    const counts = await this.#deps.unread.count(userId, view, upTo.position);
-    const membersChanged = isInitial || changed.some(isMember);
+    const counts = await unread.count(userId, view, upTo.position);
     return {
-      ...(membersChanged ? { summary: summaryOf(view, userId) } : {}),
-      timeline: {
-        events: await this.#clientEvents(scope, timeline.events),
-        limited: timeline.limited,
-        prev_batch: formatPosition(timeline.start),
-      },
-      [scope.useStateAfter ? 'state_after' : 'state']: { events: await this.#clientEvents(scope, state) },
+      ...(query.isWhole || changed.some(isOfSummary) ? { summary: summaryOf(view, userId) } : {}),
+      ...(await timelineSection(engine, scope, timeline, state)),
       ephemeral: { events: ephemeral },
       account_data: { events: accountData },
       unread_notifications: {
@@ -165,6 +209,72 @@ export class RoomSync {
         highlight_count: counts.highlights,
       },
     };
+  }
+
+  /**
+   * Who was joined at `since` gets what came after it, also if they were out in between. Who was not gets the room
+   * whole, and if they had been in it before, a timeline that starts anew: they may have seen parts of it.
+   */
+  async #queryFor(
+    { since, fullState: isFull }: SyncScope,
+    view: RoomView,
+    record: MembershipRecord,
+  ): Promise<JoinedQuery> {
+    const { engine } = this.#deps;
+    const whole = { view, record, isWhole: true, after: Number.MIN_SAFE_INTEGER, isAnew: false };
+    if (since === undefined) return whole;
+    const sinceThen = { view, record, isWhole: isFull, after: since.position, isAnew: false };
+    if (record.streamPos <= since.position) return sinceThen;
+    const member = await engine.event(record.eventId);
+    if (member === undefined || !isJoin(member)) return whole;
+    // An old join that came back by a resolution of conflicting states: the client thinks that the user is out.
+    if ((member.streamPos ?? record.streamPos) < record.streamPos) return { ...whole, isAnew: true };
+    if (await wasJoinedAt(engine, member, since.position)) return sinceThen;
+    return { ...whole, isAnew: await cameBack(engine, member) };
+  }
+
+  async #timeline(scope: SyncScope, { record, after, isAnew }: JoinedQuery): Promise<Timeline> {
+    const timeline = await readTimeline(this.#deps, {
+      userId: scope.userId,
+      roomId: record.roomId,
+      roomNid: record.roomNid,
+      after,
+      upTo: scope.upTo.position,
+      filter: scope.filter.room?.timeline,
+    });
+    return isAnew ? { ...timeline, limited: true } : timeline;
+  }
+
+  async #state(
+    scope: SyncScope,
+    { view, record, isWhole, after }: JoinedQuery,
+    timeline: Timeline,
+    changed: readonly StateKey[],
+  ): Promise<StoredEvent[]> {
+    const { engine, db } = this.#deps;
+    const filter = scope.filter.room?.state;
+    if (!acceptsRoom(filter, record.roomId)) return [];
+    const query: StateQuery = {
+      end: stateUpTo(engine, view, scope.upTo.position),
+      timeline: timeline.events,
+      afterTimeline: scope.useStateAfter,
+    };
+    const senders = new Set(timeline.events.map(({ pdu }) => pdu.sender));
+    let events: StoredEvent[];
+    if (isWhole) {
+      const { 'm.heroes': heroes } = summaryOf(view, scope.userId);
+      const wanted = new Set([...senders, scope.userId, ...(Array.isArray(heroes) ? heroes : [])]);
+      events = lazyMembers(await fullState(engine, query), filter, wanted);
+    } else {
+      const inGap = timeline.limited
+        ? await db.states.changedKeys(record.roomNid, after, timeline.start)
+        : [];
+      // With lazy loading too: the client may know members who are not in the timeline.
+      events = await changedState(engine, query, { keys: changed, inGap: new Set(inGap) });
+      if (filter?.lazy_load_members === true) events.push(...(await memberEvents(engine, query, senders)));
+    }
+    const unique = new Map(events.map((event) => [event.eventId, event]));
+    return [...unique.values()].filter(({ pdu }) => acceptsEvent(filter, pdu));
   }
 
   /** A receipt of one's own that others do not see changes the counts all the same. */
@@ -177,126 +287,18 @@ export class RoomSync {
     return receipts.some(({ streamPos }) => streamPos > since.position);
   }
 
-  async #timeline(
-    scope: SyncScope,
-    view: RoomView,
-    after: number,
-    upTo = scope.upTo.position,
-  ): Promise<Timeline> {
-    const { engine, timelines } = this.#deps;
-    const filter = scope.filter.room?.timeline;
-    const limit = Math.min(filter?.limit ?? defaultLimit, maxLimit);
-    const slice = await timelines.slice(view.roomNid, after, upTo, Math.max(limit, 1));
-    const loaded = await engine.events(slice.entries.map(({ eventId }) => eventId));
-    const events = slice.entries.flatMap(({ eventId }) => loaded.get(eventId) ?? []);
-    const visible = await engine.visibleEvents(scope.userId, view.roomId, events);
-    const first = slice.entries[0];
-    return {
-      events: visible.filter(({ pdu }) => acceptsEvent(filter, pdu)).slice(-limit || visible.length),
-      limited: slice.limited,
-      start: first === undefined ? upTo : first.position - 1,
-    };
-  }
-
-  async #fullState(scope: SyncScope, view: RoomView, timeline: Timeline): Promise<StoredEvent[]> {
-    const { engine } = this.#deps;
-    const [first] = timeline.events;
-    const shown = new Set(timeline.events.map(({ eventId }) => eventId));
-    const before =
-      first === undefined || scope.useStateAfter ? undefined : await engine.stateBefore(first.eventId);
-    const ids = fullState(view, shown, before, scope.useStateAfter);
-    return this.#passing(scope, view, timeline, [...(await engine.events(ids)).values()]);
-  }
-
-  async #changedState(
-    scope: SyncScope,
-    view: RoomView,
-    timeline: Timeline,
-    changed: readonly StateKey[],
-  ): Promise<StoredEvent[]> {
-    const { engine } = this.#deps;
-    const shown = new Set(timeline.events.map(({ eventId }) => eventId));
-    const ids = new Set(changedState(view, changed, shown, scope.useStateAfter));
-    if (scope.filter.room?.state?.lazy_load_members === true) {
-      // The client may not know the senders yet; sending a member event twice is allowed.
-      const senders = new Set(timeline.events.map(({ pdu }) => pdu.sender));
-      for (const { eventId } of memberEvents(view, senders)) if (!shown.has(eventId)) ids.add(eventId);
-    }
-    if (ids.size === 0) return [];
-    return this.#passing(scope, view, timeline, [...(await engine.events(ids)).values()]);
-  }
-
-  #passing(
-    scope: SyncScope,
-    view: RoomView,
-    timeline: Timeline,
-    events: readonly StoredEvent[],
-  ): StoredEvent[] {
-    const filter: RoomEventFilter | undefined = scope.filter.room?.state;
-    const wanted = new Set(timeline.events.map(({ pdu }) => pdu.sender)).add(scope.userId);
-    const { 'm.heroes': heroes } = summaryOf(view, scope.userId);
-    if (Array.isArray(heroes)) for (const hero of heroes) wanted.add(hero);
-    return lazyMembers(events, filter, wanted).filter(({ pdu }) => acceptsEvent(filter, pdu));
-  }
-
-  async #clientEvents(scope: SyncScope, events: readonly StoredEvent[]): Promise<JsonObject[]> {
-    if (events.length === 0) return [];
-    if (scope.filter.event_format === 'federation') {
-      return events.map(({ pdu }) => selectFields(pdu, scope.filter.event_fields));
-    }
-    const client: ClientEvent[] = await this.#deps.engine.clientEvents(scope, events);
-    return client.map((event) => {
-      // The section says which room it is.
-      const { room_id: _room, ...rest } = event;
-      return selectFields(rest, scope.filter.event_fields);
-    });
-  }
-
-  async #roomAccountData(scope: SyncScope, roomId: string, isInitial: boolean): Promise<JsonObject[]> {
-    const after = isInitial || scope.since === undefined ? -1 : scope.since.position;
-    const records = await this.#deps.db.accountData.changes(scope.userId, after, scope.upTo.position);
+  async #roomAccountData(scope: SyncScope, roomId: string, isWhole: boolean): Promise<JsonObject[]> {
+    const filter = scope.filter.room?.account_data;
+    if (!acceptsRoom(filter, roomId)) return [];
+    const records = await scope.accountData.after(isWhole ? -1 : (scope.since?.position ?? -1));
     return records
       .filter((record) => record.roomId === roomId)
       .map(({ type, content }) => ({ type, content: JSON.parse(content) as JsonObject }))
-      .filter((event) => acceptsEvent(scope.filter.room?.account_data, event));
+      .filter((event) => acceptsEvent(filter, event))
+      .map((event) => selectFields(event, scope.filter.event_fields));
   }
 
   async #invited(userId: string, roomId: string): Promise<JsonObject> {
     return { invite_state: { events: (await this.#deps.engine.inviteState(userId, roomId)) ?? [] } };
   }
-
-  /** Invites to rooms that we do not hold: partners sent their stripped state along. */
-  async #remoteInvites(scope: SyncScope, sections: RoomSections): Promise<void> {
-    const after = scope.since?.position ?? -1;
-    for (const { roomId, streamPos } of await this.#deps.db.memberships.invitesOf(scope.userId)) {
-      if (streamPos <= after || streamPos > scope.upTo.position || !acceptsRoom(scope.filter.room, roomId))
-        continue;
-      sections.invite[roomId] = await this.#invited(scope.userId, roomId);
-      delete sections.leave[roomId];
-    }
-  }
-
-  async #left(scope: SyncScope, record: MembershipRecord): Promise<JsonObject | undefined> {
-    const view = await this.#deps.engine.view(record.roomId);
-    if (view === undefined) return { timeline: { events: [], limited: false } };
-    const after = scope.since?.position ?? Number.MIN_SAFE_INTEGER;
-    const timeline = await this.#timeline(scope, view, after, record.streamPos);
-    return {
-      timeline: {
-        events: await this.#clientEvents(scope, timeline.events),
-        limited: timeline.limited,
-        prev_batch: formatPosition(timeline.start),
-      },
-      [scope.useStateAfter ? 'state_after' : 'state']: { events: [] },
-      account_data: { events: [] },
-    };
-  }
-}
-
-function empty(position: number): Timeline {
-  return { events: [], limited: false, start: position };
-}
-
-function isMember(key: StateKey): boolean {
-  return key.startsWith('13:m.room.member');
 }

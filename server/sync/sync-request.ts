@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../protocol/json.ts';
 import type { SyncFilter } from '../event-filter.ts';
+import type { AccountDataChanges } from './account-data-changes.ts';
 import type { SyncToken } from './token.ts';
 
 export interface SyncRequest {
@@ -25,6 +26,7 @@ export interface SyncScope {
   /** Undefined for an initial sync. */
   readonly since: SyncToken | undefined;
   readonly upTo: SyncToken;
+  readonly accountData: AccountDataChanges;
 }
 
 export interface RoomSections {

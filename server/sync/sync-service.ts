@@ -5,6 +5,7 @@ import type { Database } from '../../storage/database.ts';
 import type { PublishedNote } from '../../storage/streams.ts';
 import { acceptsEvent, selectFields } from '../event-filter.ts';
 import { pushRulesContent } from '../push-rules.ts';
+import { AccountDataChanges } from './account-data-changes.ts';
 import { ChangeIndex } from './change-index.ts';
 import { RoomSync } from './room-sync.ts';
 import { RoomTimelines } from './room-timelines.ts';
@@ -47,7 +48,7 @@ export class SyncService {
   }
 
   async sync(request: SyncRequest): Promise<JsonObject> {
-    const { clock } = this.#deps;
+    const { clock, db } = this.#deps;
     const waiter = this.#waiters.register(request.userId);
     try {
       const deadline = clock.now() + request.timeout;
@@ -57,7 +58,10 @@ export class SyncService {
         // A token from the future is one of a database that was since restored: the client starts anew.
         const isKnown = request.since === undefined || request.since.position <= upTo.position;
         const since = isKnown ? request.since : undefined;
-        const { body, isEmpty } = await this.#compose({ ...request, since, upTo });
+        const accountData = new AccountDataChanges(db, request.userId, upTo.position);
+        const composed = await this.#compose({ ...request, since, upTo, accountData });
+        if (composed === undefined) continue;
+        const { body, isEmpty } = composed;
         const isDue = since === undefined || request.fullState || !isEmpty || this.#closing;
         const left = deadline - clock.now();
         if (isDue || left <= 0 || request.signal.aborted) return body;
@@ -95,8 +99,9 @@ export class SyncService {
     stop();
   }
 
-  async #compose(scope: SyncScope): Promise<{ body: JsonObject; isEmpty: boolean }> {
+  async #compose(scope: SyncScope): Promise<{ body: JsonObject; isEmpty: boolean } | undefined> {
     const rooms = await this.#rooms.compose(scope);
+    if (rooms === undefined) return undefined;
     const accountData = await this.#globalAccountData(scope);
     const isEmpty = accountData.length === 0 && isEmptySections(rooms);
     const body: JsonObject = { next_batch: formatSyncToken(scope.upTo) };
@@ -110,14 +115,14 @@ export class SyncService {
   }
 
   async #globalAccountData(scope: SyncScope): Promise<JsonObject[]> {
-    const { userId, filter, since, upTo } = scope;
+    const { userId, filter, since } = scope;
     const events: JsonObject[] = [];
     if (since === undefined) {
       // Clients read their push rules from here.
       events.push({ type: 'm.push_rules', content: pushRulesContent(userId) });
     }
     if (since === undefined || this.#accountData.mayHaveChanged(userId, since.position)) {
-      const records = await this.#deps.db.accountData.changes(userId, since?.position ?? -1, upTo.position);
+      const records = await scope.accountData.after(since?.position ?? -1);
       for (const { roomId, type, content } of records) {
         if (roomId === '') events.push({ type, content: JSON.parse(content) as JsonObject });
       }

@@ -1,3 +1,4 @@
+import type { PushRuleset } from '../../protocol/push-rules/default-rules.ts';
 import { evaluatePushRules } from '../../protocol/push-rules/evaluate.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView } from '../../rooms/types.ts';
@@ -21,6 +22,7 @@ interface Counted extends UnreadCounts {
 /** More unread events than this are not looked at: nobody tells 1,000 from 1,001. */
 const maxCounted = 1_000;
 const maxKept = 50_000;
+const maxRooms = 5_000;
 
 /**
  * Unread counts by the push rules: events after the user's receipt (or the last event of their own) that notify.
@@ -31,7 +33,8 @@ export class UnreadCounter {
   readonly #engine: RoomEngine;
   readonly #timelines: RoomTimelines;
   readonly #counts = new Map<string, Counted>();
-  readonly #receipts = new Map<string, number>();
+  /** Room, then user: how far they have read, until a receipt in the room moves. */
+  readonly #readUpTo = new Map<string, Map<string, Promise<number>>>();
 
   constructor(deps: { db: Database; engine: RoomEngine; timelines: RoomTimelines }) {
     this.#db = deps.db;
@@ -39,21 +42,21 @@ export class UnreadCounter {
     this.#timelines = deps.timelines;
   }
 
-  /** A receipt of one of ours has moved: how far they have read is looked up again. */
+  /** A receipt in the room has moved: how far people have read is looked up again. */
   receiptMoved(roomId: string): void {
-    const prefix = `${roomId}\n`;
-    for (const key of this.#receipts.keys()) if (key.startsWith(prefix)) this.#receipts.delete(key);
+    this.#readUpTo.delete(roomId);
   }
 
   async count(userId: string, view: RoomView, upTo: number): Promise<UnreadCounts> {
     const key = `${view.roomId}\n${userId}`;
-    const readUpTo = await this.#readUpTo(key, userId, view);
+    const readUpTo = await this.#readUpToOf(userId, view);
     const known = this.#counts.get(key);
     const carriesOn = known !== undefined && known.readUpTo >= readUpTo && known.upTo <= upTo;
     let counted: Counted = carriesOn ? known : { notifications: 0, highlights: 0, readUpTo, upTo: readUpTo };
     if (counted.upTo < upTo) {
       const { entries } = await this.#timelines.slice(view.roomNid, counted.upTo, upTo, maxCounted);
       const events = await this.#engine.events(entries.map(({ eventId }) => eventId));
+      const rules = pushRulesOf(userId);
       for (const { eventId, position } of entries) {
         const event = events.get(eventId);
         if (event === undefined) continue;
@@ -61,7 +64,7 @@ export class UnreadCounter {
           counted = { notifications: 0, highlights: 0, readUpTo: position, upTo: position };
           continue;
         }
-        const outcome = this.#evaluate(userId, view, event);
+        const outcome = this.#evaluate(rules, userId, view, event);
         counted = {
           ...counted,
           notifications: counted.notifications + (outcome.notify ? 1 : 0),
@@ -76,9 +79,24 @@ export class UnreadCounter {
   }
 
   /** The position up to which the user's receipts reach, or at which they came into the room. */
-  async #readUpTo(key: string, userId: string, view: RoomView): Promise<number> {
-    const kept = this.#receipts.get(key);
-    if (kept !== undefined) return kept;
+  #readUpToOf(userId: string, view: RoomView): Promise<number> {
+    let ofRoom = this.#readUpTo.get(view.roomId);
+    if (ofRoom === undefined) {
+      if (this.#readUpTo.size >= maxRooms) this.#readUpTo.clear();
+      ofRoom = new Map();
+      this.#readUpTo.set(view.roomId, ofRoom);
+    }
+    const known = ofRoom.get(userId);
+    if (known !== undefined) return known;
+    // Put aside before it is read: a receipt that moves in the meantime throws it away.
+    const reading = this.#lookUp(userId, view);
+    ofRoom.set(userId, reading);
+    const kept = ofRoom;
+    reading.catch(() => kept.delete(userId));
+    return reading;
+  }
+
+  async #lookUp(userId: string, view: RoomView): Promise<number> {
     const receipts = await this.#db.receipts.ofUser(view.roomNid, userId);
     const read = receipts
       .filter(
@@ -88,15 +106,17 @@ export class UnreadCounter {
       )
       .map(({ eventPos }) => eventPos);
     const joined = await this.#db.memberships.get(view.roomNid, userId);
-    const position = Math.max(0, joined?.streamPos ?? 0, ...read);
-    if (this.#receipts.size >= maxKept) this.#receipts.clear();
-    this.#receipts.set(key, position);
-    return position;
+    return Math.max(0, joined?.streamPos ?? 0, ...read);
   }
 
-  #evaluate(userId: string, view: RoomView, event: EventRecord): ReturnType<typeof evaluatePushRules> {
+  #evaluate(
+    rules: PushRuleset,
+    userId: string,
+    view: RoomView,
+    event: EventRecord,
+  ): ReturnType<typeof evaluatePushRules> {
     const name = view.members.get(userId)?.pdu.content['displayname'];
-    return evaluatePushRules(pushRulesOf(userId), event.pdu, {
+    return evaluatePushRules(rules, event.pdu, {
       userId,
       displayName: typeof name === 'string' ? name : undefined,
       memberCount: view.joinedCount,

@@ -124,6 +124,7 @@ const schema = `
     event_json {text} NOT NULL,
     stripped_state_json {text} NOT NULL,
     origin {text} NOT NULL,
+    ended {int} NOT NULL,
     stream_pos {int} NOT NULL,
     CONSTRAINT invites_pkey PRIMARY KEY (room_id, user_id)
   ) {keyed};

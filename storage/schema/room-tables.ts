@@ -128,6 +128,7 @@ export const invites = table(
     event_json: text,
     stripped_state_json: text,
     origin: text,
+    ended: int,
     stream_pos: int,
   },
   ['room_id', 'user_id'],

@@ -22,7 +22,7 @@ export type NewMembership = Omit<MembershipRecord, 'roomId' | 'streamPos' | 'for
   readonly streamPos: number | Position;
 };
 
-/** An invite of one of our users to a room that we do not hold. */
+/** An invite of one of our users to a room that we are not in. */
 export interface InviteRecord {
   readonly roomId: string;
   readonly userId: string;
@@ -30,6 +30,9 @@ export interface InviteRecord {
   readonly eventJson: string;
   readonly strippedStateJson: string;
   readonly origin: string;
+  /** Rejected or withdrawn: kept so that the user's devices hear of it. */
+  readonly ended: boolean;
+  /** When it came, or when it ended. */
   readonly streamPos: number;
 }
 
@@ -98,6 +101,13 @@ export class MembershipStore {
     return [{ kind: 'upsert', table: 'memberships', key: ['room_nid', 'user_id'], rows }];
   }
 
+  /** Another event for a membership that stays what it is since when it is. */
+  describe(member: Omit<NewMembership, 'streamPos'>): WriteOp[] {
+    const { roomNid, userId, eventId, sender, displayName } = member;
+    const set = { event_id: eventId, sender, display_name: displayName };
+    return [{ kind: 'update', table: 'memberships', set, where: { room_nid: roomNid, user_id: userId } }];
+  }
+
   remove(roomNid: number, userId: string): WriteOp[] {
     return [{ kind: 'delete', table: 'memberships', where: { room_nid: roomNid, user_id: userId } }];
   }
@@ -107,15 +117,16 @@ export class MembershipStore {
     return [{ kind: 'update', table: 'memberships', set: { forgotten: 1 }, where }];
   }
 
+  /** One that has not ended. */
   async invite(roomId: string, userId: string): Promise<InviteRecord | undefined> {
     const row = await this.#reader.first<InviteRow>(
-      'SELECT * FROM invites WHERE room_id = ? AND user_id = ?',
+      'SELECT * FROM invites WHERE room_id = ? AND user_id = ? AND ended = 0',
       [roomId, userId],
     );
     return row === undefined ? undefined : toInvite(row);
   }
 
-  /** Index: invites_user. */
+  /** Pending ones and ended ones, in the order of the changes. Index: invites_user. */
   async invitesOf(userId: string): Promise<InviteRecord[]> {
     const rows = await this.#reader.query<InviteRow>(
       'SELECT * FROM invites WHERE user_id = ? ORDER BY stream_pos',
@@ -124,16 +135,24 @@ export class MembershipStore {
     return rows.map(toInvite);
   }
 
-  putInvite(invite: Omit<InviteRecord, 'streamPos'> & { readonly streamPos: number | Position }): WriteOp[] {
+  putInvite(
+    invite: Omit<InviteRecord, 'ended' | 'streamPos'> & { readonly streamPos: number | Position },
+  ): WriteOp[] {
     const row = {
       room_id: invite.roomId,
       user_id: invite.userId,
       event_json: invite.eventJson,
       stripped_state_json: invite.strippedStateJson,
       origin: invite.origin,
+      ended: 0,
       stream_pos: invite.streamPos,
     };
     return [{ kind: 'upsert', table: 'invites', key: ['room_id', 'user_id'], rows: [row] }];
+  }
+
+  endInvite(roomId: string, userId: string, position: Position): WriteOp[] {
+    const where = { room_id: roomId, user_id: userId };
+    return [{ kind: 'update', table: 'invites', set: { ended: 1, stream_pos: position }, where }];
   }
 
   removeInvite(roomId: string, userId: string): WriteOp[] {
@@ -174,6 +193,7 @@ function toInvite(row: InviteRow): InviteRecord {
     eventJson: row.event_json,
     strippedStateJson: row.stripped_state_json,
     origin: row.origin,
+    ended: row.ended === 1,
     streamPos: row.stream_pos,
   };
 }

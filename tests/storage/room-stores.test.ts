@@ -328,6 +328,15 @@ onBothDatabases('Stores of rooms', (database) => {
     );
     assert.equal((await db.memberships.changesOfUser('@ann:m', start + 1, middle)).length, 1);
     assert.deepEqual((await db.memberships.sharingARoom('@ann:m')).sort(), ['@bob:m', '@far:n']);
+    const { streamPos } = (await db.memberships.get(two, '@ann:m')) ?? {};
+    const renamed = { roomNid: two, userId: '@ann:m', eventId: '$renamed', sender: '@ann:m' };
+    await write(
+      db,
+      db.memberships.describe({ ...renamed, membership: 'join', isLocal: true, displayName: 'Ann' }),
+    );
+    const described = await db.memberships.get(two, '@ann:m');
+    assert.deepEqual([described?.eventId, described?.displayName], ['$renamed', 'Ann']);
+    assert.equal(described?.streamPos, streamPos);
     await write(db, db.memberships.forget(two, '@ann:m'));
     assert.equal((await db.memberships.get(two, '@ann:m'))?.forgotten, true);
     await write(db, member(two, '@ann:m', 'invite'));
@@ -346,9 +355,18 @@ onBothDatabases('Stores of rooms', (database) => {
       origin: 'b',
     };
     await write(db, db.memberships.putInvite({ ...invite, streamPos: nextPosition() }));
-    const expected = { ...invite, streamPos: db.streams.position };
+    const expected = { ...invite, ended: false, streamPos: db.streams.position };
     assert.deepEqual(await db.memberships.invite('!far:b', '@ann:i'), expected);
     assert.deepEqual(await db.memberships.invitesOf('@ann:i'), [expected]);
+    const end = nextPosition();
+    await write(db, db.memberships.endInvite('!far:b', '@ann:i', end));
+    assert.deepEqual(await db.memberships.invitesOf('@ann:i'), [
+      { ...expected, ended: true, streamPos: db.streams.position },
+    ]);
+    assert.equal(await db.memberships.invite('!far:b', '@ann:i'), undefined);
+    assert.ok(db.streams.position > expected.streamPos);
+    await write(db, db.memberships.putInvite({ ...invite, streamPos: nextPosition() }));
+    assert.equal((await db.memberships.invite('!far:b', '@ann:i'))?.ended, false);
     await write(db, db.memberships.removeInvite('!far:b', '@ann:i'));
     assert.deepEqual(await db.memberships.invitesOf('@ann:i'), []);
   });

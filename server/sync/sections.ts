@@ -1,0 +1,40 @@
+import type { JsonObject } from '../../protocol/json.ts';
+import type { RoomEngine } from '../../rooms/room-engine.ts';
+import type { StoredEvent } from '../../rooms/types.ts';
+import { selectFields } from '../event-filter.ts';
+import type { SyncScope } from './sync-request.ts';
+import type { Timeline } from './timeline.ts';
+import { formatPosition } from './token.ts';
+
+/** `timeline` and `state` (or `state_after`) of a room, as joined rooms and left ones have them. */
+export async function timelineSection(
+  engine: RoomEngine,
+  scope: SyncScope,
+  timeline: Timeline,
+  state: readonly StoredEvent[],
+): Promise<JsonObject> {
+  return {
+    timeline: {
+      events: await clientEventsOf(engine, scope, timeline.events),
+      limited: timeline.limited,
+      prev_batch: formatPosition(timeline.start),
+    },
+    [scope.useStateAfter ? 'state_after' : 'state']: { events: await clientEventsOf(engine, scope, state) },
+  };
+}
+
+/** Events in the form and with the fields that the filter asks for. */
+async function clientEventsOf(
+  engine: RoomEngine,
+  scope: SyncScope,
+  events: readonly StoredEvent[],
+): Promise<JsonObject[]> {
+  if (events.length === 0) return [];
+  const { event_format: format, event_fields: fields } = scope.filter;
+  if (format === 'federation') return events.map(({ pdu }) => selectFields(pdu, fields));
+  return (await engine.clientEvents(scope, events)).map((event) => {
+    // The section says which room it is.
+    const { room_id: _room, ...rest } = event;
+    return selectFields(rest, fields);
+  });
+}
