@@ -28,7 +28,7 @@ function redactedEventId(event: RoomEvent, version: RoomVersion): string | undef
  * May this redaction be applied ("Handling redactions" of the room versions)? Its sender has the redact
  * level in the state before it, or is of the same server as the event's sender.
  */
-export async function mayRedact(
+async function mayRedact(
   ctx: RoomContext,
   room: Room,
   redactor: string,
@@ -37,6 +37,16 @@ export async function mayRedact(
 ): Promise<boolean> {
   if (target.roomId !== room.roomId) return false;
   if (serverNameOf(redactor) === serverNameOf(target.pdu.sender)) return true;
+  return hasRedactLevel(ctx, room, redactor, before);
+}
+
+/** Has a user the level to redact what others sent? */
+export async function hasRedactLevel(
+  ctx: RoomContext,
+  room: Room,
+  redactor: string,
+  before: StateSet,
+): Promise<boolean> {
   const levels = await powerLevelsAt(ctx, room, before);
   return levels.userLevel(redactor) >= levels.redact;
 }

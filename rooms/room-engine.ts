@@ -3,7 +3,7 @@ import type { JsonValue } from '../protocol/json.ts';
 import { type ClientEventExtras, clientEventsFor, toClientEvent } from './client-event.ts';
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
-import { notFound } from './errors.ts';
+import { badJson, notFound } from './errors.ts';
 import { fetchHistory } from './history.ts';
 import { forgetRoom } from './membership/forget.ts';
 import { type InviteOptions, inviteUser } from './membership/invite.ts';
@@ -56,9 +56,11 @@ export class RoomEngine {
   }
 
   send(request: SendRequest): Promise<{ eventId: string }> {
-    return this.#txns.once(request.userId, request.txn, () =>
-      isInvitation(request) ? this.#sendInvitation(request) : sendEvent(this.#ctx, request),
-    );
+    return this.#txns.once(request.userId, request.txn, () => {
+      if (isInvitation(request)) return this.#sendInvitation(request);
+      if (request.type === 'm.room.redaction') return this.#sendRedaction(request);
+      return sendEvent(this.#ctx, request);
+    });
   }
 
   redact(request: RedactRequest): Promise<{ eventId: string }> {
@@ -248,6 +250,20 @@ export class RoomEngine {
       reason: typeof reason === 'string' ? reason : undefined,
       isDirect: content['is_direct'] === true,
     });
+  }
+
+  /** A redaction that a client sends as an event names its target in the content, whatever the room's version. */
+  async #sendRedaction({
+    userId,
+    roomId,
+    content,
+    txn,
+    stateKey,
+  }: SendRequest): Promise<{ eventId: string }> {
+    const { redacts } = content;
+    if (typeof redacts !== 'string' || stateKey !== undefined)
+      throw badJson('A redaction names the event that it redacts, and is no state');
+    return redactEvent(this.#ctx, { userId, roomId, eventId: redacts, content, txn });
   }
 
   async #stateAt(eventId: string, which: 'stateGroup' | 'stateGroupAfter'): Promise<StateMap> {

@@ -5,7 +5,7 @@ import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
 import { forbidden, notFound } from './errors.ts';
-import { mayRedact } from './redactions.ts';
+import { hasRedactLevel } from './redactions.ts';
 import type { Room } from './room.ts';
 import type { ClientTxn, RedactRequest, SendRequest } from './types.ts';
 
@@ -137,20 +137,26 @@ export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise
   return { eventId: event.eventId };
 }
 
-/** Redacts an event. Throws 404 if the room does not hold it, 403 without the redact level. */
+/**
+ * Redacts an event: one's own, or with the redact level any. Throws 404 if the room does not hold it, 403 for somebody
+ * else's without that level.
+ */
 export async function redactEvent(ctx: RoomContext, request: RedactRequest): Promise<{ eventId: string }> {
   const event = await inRoom(ctx, request.roomId, async (room) => {
     requireJoined(room, request.userId);
     const target = await ctx.lookup.one(request.eventId, room);
     if (target === undefined || target.roomId !== room.roomId) throw notFound('Unknown event');
     const place = await nextPlace(ctx, room);
+    const isOwn = target.pdu.sender === request.userId;
+    if (!isOwn && !(await hasRedactLevel(ctx, room, request.userId, place.before)))
+      throw forbidden('You may not redact this event');
     const inContent = room.version.updatedRedactionRules;
+    const { redacts: _redacts, ...further } = request.content ?? {};
     const content = {
+      ...further,
       ...(request.reason === undefined ? {} : { reason: request.reason }),
       ...(inContent ? { redacts: request.eventId } : {}),
     };
-    if (!(await mayRedact(ctx, room, request.userId, place.before, target)))
-      throw forbidden('You may not redact this event');
     return addLocal(
       ctx,
       room,

@@ -53,6 +53,8 @@ export interface RedactRequest {
   readonly roomId: string;
   readonly eventId: string;
   readonly reason?: string | undefined;
+  /** What else the redaction says. */
+  readonly content?: JsonObject | undefined;
   readonly txn?: ClientTxn | undefined;
 }
 

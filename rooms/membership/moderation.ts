@@ -1,6 +1,7 @@
+import { parseUserId } from '../../protocol/identifiers.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomContext } from '../context.ts';
-import { forbidden } from '../errors.ts';
+import { forbidden, invalidParam } from '../errors.ts';
 import { addLocal, inRoom, requireJoined } from '../send.ts';
 import type { Membership } from '../types.ts';
 
@@ -12,6 +13,7 @@ async function setMembership(
   target: string,
   change: { to: Membership; from: readonly Membership[]; otherwise: string; reason?: string | undefined },
 ): Promise<void> {
+  if (parseUserId(target) === undefined) throw invalidParam('Not a user id');
   await inRoom(ctx, roomId, (room) => {
     requireJoined(room, userId);
     if (!change.from.includes(room.membership(target))) throw forbidden(change.otherwise);
@@ -36,6 +38,7 @@ export function kickUser(
   });
 }
 
+/** Who is banned already is banned again: the reason may be another one. */
 export function banUser(
   ctx: RoomContext,
   userId: string,
@@ -45,8 +48,8 @@ export function banUser(
 ): Promise<void> {
   return setMembership(ctx, userId, roomId, target, {
     to: 'ban',
-    from: ['join', 'invite', 'knock', 'leave'],
-    otherwise: `${target} is banned already`,
+    from: ['join', 'invite', 'knock', 'leave', 'ban'],
+    otherwise: `${target} cannot be banned`,
     reason,
   });
 }

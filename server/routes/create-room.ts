@@ -2,9 +2,10 @@ import Type from 'typebox';
 import { invalidParam, MatrixError } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import { AnyObject } from '../../http/schemas.ts';
-import { parseUserId } from '../../protocol/identifiers.ts';
+import { parseRoomAlias, parseUserId } from '../../protocol/identifiers.ts';
 import { isRoomVersionId } from '../../protocol/room-versions.ts';
 import type { ClientApiDeps } from './deps.ts';
+import { noThirdPartyInvites } from './membership.ts';
 
 const Body = Type.Object({
   creation_content: Type.Optional(AnyObject),
@@ -14,6 +15,7 @@ const Body = Type.Object({
     ),
   ),
   invite: Type.Optional(Type.Array(Type.String())),
+  invite_3pid: Type.Optional(Type.Array(AnyObject)),
   is_direct: Type.Optional(Type.Boolean()),
   name: Type.Optional(Type.String()),
   power_level_content_override: Type.Optional(AnyObject),
@@ -30,7 +32,7 @@ const Body = Type.Object({
   visibility: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('private')])),
 });
 
-export function createRoomRoutes({ engine }: ClientApiDeps): Route[] {
+export function createRoomRoutes({ config, engine }: ClientApiDeps): Route[] {
   return [
     route({
       method: 'POST',
@@ -47,9 +49,10 @@ export function createRoomRoutes({ engine }: ClientApiDeps): Route[] {
             `Room version ${version} is not supported`,
           );
         }
-        if (aliasName !== undefined && (aliasName === '' || /[:\s\0]/.test(aliasName))) {
+        if (aliasName !== undefined && !isAliasName(aliasName, config.serverName)) {
           throw invalidParam('room_alias_name is not a valid local part of an alias');
         }
+        if (body.invite_3pid !== undefined && body.invite_3pid.length > 0) throw noThirdPartyInvites();
         const stranger = invite?.find((userId) => parseUserId(userId) === undefined);
         if (stranger !== undefined) throw invalidParam(`${stranger} is not a user id`);
         const { roomId } = await engine.createRoom(user.userId, {
@@ -73,4 +76,8 @@ export function createRoomRoutes({ engine }: ClientApiDeps): Route[] {
       },
     }),
   ];
+}
+
+function isAliasName(name: string, serverName: string): boolean {
+  return name !== '' && !/[:\s]/.test(name) && parseRoomAlias(`#${name}:${serverName}`) !== undefined;
 }

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { invalidParam } from '../../http/errors.ts';
+import { invalidParam, MatrixError, missingParam } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import { isValidRoomId } from '../../protocol/identifiers.ts';
 import { resolveAlias } from '../aliases.ts';
@@ -7,13 +7,17 @@ import type { ClientApiDeps } from './deps.ts';
 
 const Reason = Type.Object({ reason: Type.Optional(Type.String()) });
 const Target = Type.Object({ user_id: Type.String(), reason: Type.Optional(Type.String()) });
+const Invitation = Type.Object({
+  user_id: Type.Optional(Type.String()),
+  reason: Type.Optional(Type.String()),
+});
 
 /** Joining, leaving, and what members do to one another. */
 export function membershipRoutes(deps: ClientApiDeps): Route[] {
   const { engine, db } = deps;
 
   const moderation = (
-    action: 'invite' | 'kick' | 'ban' | 'unban',
+    action: 'kick' | 'ban' | 'unban',
     run: (userId: string, roomId: string, target: string, reason: string | undefined) => Promise<void>,
   ): Route =>
     route({
@@ -55,9 +59,22 @@ export function membershipRoutes(deps: ClientApiDeps): Route[] {
         return { room_id: roomId };
       },
     }),
-    moderation('invite', (userId, roomId, target, reason) =>
-      engine.invite(userId, roomId, target, { reason }),
-    ),
+    route({
+      method: 'POST',
+      path: '/_matrix/client/v3/rooms/:roomId/invite',
+      auth: 'user',
+      body: Invitation,
+      numbers: 'canonical',
+      handler: async ({ user, params, body }) => {
+        const { user_id: target, reason } = body;
+        if (target === undefined) {
+          if (body['medium'] !== undefined || body['address'] !== undefined) throw noThirdPartyInvites();
+          throw missingParam('user_id is missing');
+        }
+        await engine.invite(user.userId, params['roomId'] ?? '', target, { reason });
+        return {};
+      },
+    }),
     moderation('kick', (userId, roomId, target, reason) => engine.kick(userId, roomId, target, reason)),
     moderation('ban', (userId, roomId, target, reason) => engine.ban(userId, roomId, target, reason)),
     moderation('unban', (userId, roomId, target, reason) => engine.unban(userId, roomId, target, reason)),
@@ -93,6 +110,15 @@ export function membershipRoutes(deps: ClientApiDeps): Route[] {
       }),
     }),
   ];
+}
+
+/** Without an identity server nobody can tell whose address it is. */
+export function noThirdPartyInvites(): MatrixError {
+  return new MatrixError(
+    403,
+    'M_THREEPID_DENIED',
+    'This server invites by user id only, not by e-mail address or phone number',
+  );
 }
 
 async function roomOf(deps: ClientApiDeps, name: string): Promise<{ roomId: string; servers: string[] }> {

@@ -1,9 +1,11 @@
 import Type from 'typebox';
 import { type Route, route } from '../../http/route.ts';
+import { checkCanonicalAlias } from '../canonical-alias.ts';
 import type { ClientApiDeps } from './deps.ts';
 
 /** Sending events: messages, state, redactions. The body is the content, in canonical numbers. */
-export function sendRoutes({ engine }: ClientApiDeps): Route[] {
+export function sendRoutes(deps: ClientApiDeps): Route[] {
+  const { engine } = deps;
   const state = (path: string): Route =>
     route({
       method: 'PUT',
@@ -12,10 +14,13 @@ export function sendRoutes({ engine }: ClientApiDeps): Route[] {
       body: Type.Object({}),
       numbers: 'canonical',
       handler: async ({ user, params, body }) => {
+        const { roomId = '', eventType = '' } = params;
+        if (eventType === 'm.room.canonical_alias')
+          await checkCanonicalAlias(deps, user.userId, roomId, body);
         const { eventId } = await engine.send({
           userId: user.userId,
-          roomId: params['roomId'] ?? '',
-          type: params['eventType'] ?? '',
+          roomId,
+          type: eventType,
           stateKey: params['stateKey'] ?? '',
           content: body,
         });
