@@ -4,7 +4,7 @@ import type { FederationRoute } from './route.ts';
 export const makeJoin: FederationRoute = {
   method: 'GET',
   path: '/_matrix/federation/v1/make_join/:roomId/:userId',
-  async handle(request, { engine }) {
+  async handle(request, { engine, serverName }) {
     const versions = request.query.getAll('ver');
     const template = await engine.makeJoin(
       request.origin,
@@ -12,6 +12,6 @@ export const makeJoin: FederationRoute = {
       request.param('userId'),
       versions.length === 0 ? ['1'] : versions,
     );
-    return { room_version: template.roomVersion, event: template.event };
+    return { room_version: template.roomVersion, event: { ...template.event, origin: serverName } };
   },
 };

@@ -13,7 +13,7 @@ export const queryProfile: FederationRoute = {
     if (user === undefined) throw new RoomError(400, 'M_INVALID_PARAM', 'user_id is not a user id');
     if (user.serverName !== serverName) throw notFound('This user is not of this server');
     const found = await db.users.get(user.localpart);
-    if (found === undefined) throw notFound('There is no such user');
+    if (found === undefined || found.deactivated) throw notFound('There is no such user');
     const profile: JsonObject = {};
     if (found.displayName !== null && field !== 'avatar_url') profile['displayname'] = found.displayName;
     if (found.avatarUrl !== null && field !== 'displayname') profile['avatar_url'] = found.avatarUrl;
