@@ -9,6 +9,8 @@ import {
 
 /** How long a request waits for a link that is being set up, e.g. right after pairing. */
 const waitForLinkMs = 10_000;
+/** The same where nobody is served by waiting: it is asked again when the link is there. */
+export const briefWaitMs = 1_000;
 const defaultDeadlineMs = 30_000;
 /** Lists of a room's state or of events; everything else answers with far less. */
 export const maxBulkBytes = 16 * 1024 * 1024;
@@ -21,6 +23,8 @@ export interface RemoteQuestion {
   readonly priority: LinkPriority;
   readonly maxBytes?: number;
   readonly deadlineMs?: number;
+  /** How long to wait for a link; default 10 s. */
+  readonly waitMs?: number;
 }
 
 /** Builds `/_matrix/federation/…` with each segment percent-encoded, and a query. */
@@ -69,7 +73,7 @@ export async function open(
         priority: question.priority,
         deadlineMs: question.deadlineMs ?? defaultDeadlineMs,
       },
-      { waitMs: waitForLinkMs },
+      { waitMs: question.waitMs ?? waitForLinkMs },
     );
   } catch (cause) {
     throw unreachable(server, cause);

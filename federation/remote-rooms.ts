@@ -6,7 +6,14 @@ import type { PartnerBorder } from './border.ts';
 import type { LinkManager } from './link/link-manager.ts';
 import type { MediaFile } from './media.ts';
 import { fetchRemoteMedia } from './remote-media.ts';
-import { ask, badResponse, federationUri, maxBulkBytes, type RemoteQuestion } from './remote-request.ts';
+import {
+  ask,
+  badResponse,
+  briefWaitMs,
+  federationUri,
+  maxBulkBytes,
+  type RemoteQuestion,
+} from './remote-request.ts';
 
 /** Joining and fetching state of a large room takes the other side a while. */
 const slowMs = 60_000;
@@ -107,7 +114,8 @@ export class LinkRemoteRooms implements RemoteRooms {
 
   async event(server: string, eventId: string): Promise<JsonValue> {
     const uri = federationUri('v1', ['event', eventId]);
-    const [pdu] = listOf(server, await this.#ask(server, { method: 'GET', uri, priority: 'query' }), 'pdus');
+    const answer = await this.#ask(server, { method: 'GET', uri, priority: 'query', waitMs: briefWaitMs });
+    const [pdu] = listOf(server, answer, 'pdus');
     if (pdu === undefined) throw badResponse(server, 'its answer holds no event');
     return pdu;
   }
@@ -171,6 +179,7 @@ export class LinkRemoteRooms implements RemoteRooms {
       },
       priority: 'query',
       maxBytes: maxBulkBytes,
+      waitMs: briefWaitMs,
     });
     return listOf(server, answer, 'events');
   }
@@ -182,6 +191,7 @@ export class LinkRemoteRooms implements RemoteRooms {
       priority: 'bulk',
       maxBytes: maxBulkBytes,
       deadlineMs: slowMs,
+      waitMs: briefWaitMs,
     });
   }
 

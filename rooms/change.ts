@@ -76,14 +76,17 @@ export class RoomChange {
     const position = hidden || held ? null : nextPosition();
     this.#write(stored, position, options);
     for (const redaction of released) this.release(redaction);
-    this.#missing(stored, options.unheld ?? []);
+    const isAwaited = room.missing.has(stored.eventId);
+    if (isAwaited) this.foundMissing(stored.eventId);
+    // What lies before a hidden event is part of the history only if an event that counts comes after it.
+    if (!hidden || isAwaited) this.#missing(options.unheld ?? []);
     if (hidden) {
       for (const id of options.waitingFor ?? []) room.addWaiting(id, stored.eventId);
       return stored;
     }
     const serversBefore = room.joinedServers();
     const previous = room.current;
-    this.#moveTips(stored);
+    await this.#moveTips(stored, isAwaited);
     const current = this.#agreedState() ?? (await this.#resolveTips());
     if (current.group !== previous.group)
       await this.setCurrent(current, position ?? nextPosition(), stored, previous);
@@ -127,7 +130,7 @@ export class RoomChange {
     const held = !rejected && isRedaction(stored) && (await holdsBack(this, stored, options.before));
     this.#write(stored, rejected || held ? null : backfilledPosition(), options);
     for (const redaction of released) this.release(redaction);
-    this.#missing(stored, options.unheld);
+    this.#missing(options.unheld);
     return stored;
   }
 
@@ -329,36 +332,42 @@ export class RoomChange {
   }
 
   /** Previous events that we do not hold become backward extremities. */
-  #missing(stored: StoredEvent, unheld: readonly string[]): void {
+  #missing(unheld: readonly string[]): void {
     const { room } = this;
-    if (stored.rejected || stored.softFailed) return;
     const added = unheld.filter((id) => !room.missing.has(id));
     for (const id of added) room.missing.add(id);
     this.ops.push(...this.#ctx.db.events.graph.addMissing(room.roomNid, added));
   }
 
-  /** The event becomes a forward extremity, unless something after it is here already. */
-  #moveTips(stored: StoredEvent): void {
+  /** The event becomes a forward extremity, unless something after it is here already (`isCovered`). */
+  #moveTips(stored: StoredEvent, isCovered: boolean): void | Promise<void> {
     const { room } = this;
     this.#roomChanged = true;
-    let covered: string[] = stored.pdu.prev_events;
-    const seen = new Set<string>();
-    // An event that refers to a rejected or soft-failed one also comes after what that one refers to.
-    while (covered.length > 0 && seen.size < maxHiddenAncestors) {
+    const others = stored.pdu.prev_events.filter((id) => !room.tips.delete(id));
+    const become = (): void => {
+      if (!isCovered || room.tips.size === 0) room.tips.set(stored.eventId, stored);
+    };
+    // The usual case: it comes after forward extremities and nothing else.
+    return others.length === 0 ? become() : this.#coverBehind(others).then(become);
+  }
+
+  /** An event that refers to a rejected or soft-failed one also comes after what that one refers to. */
+  async #coverBehind(ids: readonly string[]): Promise<void> {
+    const { room } = this;
+    const seen = new Set(ids);
+    const unheld: string[] = [];
+    for (let wanted = [...ids]; wanted.length > 0 && seen.size < maxHiddenAncestors; ) {
+      const found = await this.#ctx.lookup.many(wanted, room);
       const next: string[] = [];
-      for (const id of covered) {
-        if (room.tips.delete(id) || seen.has(id)) continue;
-        seen.add(id);
-        const event = this.#ctx.lookup.peek(id, room);
-        if (event !== undefined && (event.rejected || event.softFailed)) next.push(...event.pdu.prev_events);
+      for (const id of wanted) {
+        const event = found.get(id);
+        if (event === undefined || event.stateGroupAfter === null) unheld.push(id);
+        else if (event.rejected || event.softFailed) next.push(...event.pdu.prev_events);
       }
-      covered = next;
+      wanted = next.filter((id) => !room.tips.delete(id) && !seen.has(id));
+      for (const id of wanted) seen.add(id);
     }
-    if (room.missing.delete(stored.eventId)) {
-      this.foundMissing(stored.eventId);
-      if (room.tips.size > 0) return;
-    }
-    room.tips.set(stored.eventId, stored);
+    this.#missing(unheld);
   }
 
   /** A backward extremity is no longer one. */

@@ -12,38 +12,86 @@ import { fetchStateBefore } from './receive/state-at.ts';
 import type { Room } from './room.ts';
 
 const maxEvents = 100;
+/** So many backward extremities are asked for in one request, and so many requests are made for one page. */
 const maxFrom = 20;
+const maxRequests = 5;
+
+export interface FetchedHistory {
+  /** Events that came. */
+  readonly count: number;
+  /** Nothing came, and nobody who can be asked has any more. */
+  readonly isBeginning: boolean;
+}
+
+const beginning: FetchedHistory = { count: 0, isBeginning: true };
+const notNow: FetchedHistory = { count: 0, isBeginning: false };
 
 /**
  * Fetches events that lie before what we hold of a room from partners in it ("Backfilling"), checks them as
- * on receipt and gives them places before all we have. Gives how many came; 0: there is nothing more, or
- * nobody to ask now.
+ * on receipt and gives them places before all we have.
  */
-export async function fetchHistory(ctx: RoomContext, roomId: string, limit: number): Promise<number> {
+export async function fetchHistory(ctx: RoomContext, roomId: string, limit: number): Promise<FetchedHistory> {
   return ctx.joins.run(`history ${roomId}`, async () => {
     const room = await ctx.rooms.get(roomId);
-    if (room === undefined || room.missing.size === 0) return 0;
-    const from = [...room.missing].slice(-maxFrom);
-    const count = Math.min(Math.max(limit, 1), maxEvents);
+    if (room === undefined) return beginning;
+    const wanted = [...room.missing].reverse();
     try {
-      const events = await askPartners(
-        serversToAsk(ctx, room),
-        (server) => ctx.remote.backfill(server, roomId, from, count),
-        async (answer, server) => {
-          const checked = checkedEvents(ctx, roomId, room.version, answer.slice(0, maxEvents));
-          const held = await ctx.lookup.many(checked.keys(), room);
-          for (const [id, event] of held) if (!event.outlier) checked.delete(id);
-          return checked.size > 0 ? { checked, server } : undefined;
-        },
-      );
-      if (events === undefined) return 0;
-      return await place(ctx, room, events.server, inOrder(events.checked, byPrev));
+      // What nobody gives us must not hide what somebody would.
+      for (let request = 0; request < maxRequests && wanted.length > 0; request += 1) {
+        const count = await fetchBefore(ctx, room, wanted.splice(0, maxFrom), limit);
+        if (count > 0) return { count, isBeginning: false };
+      }
+      return beginning;
     } catch (error) {
       if (!(error instanceof TryAgain)) throw error;
       ctx.log.info({ err: error, roomId }, 'no history from partners now');
-      return 0;
+      return notNow;
     }
   });
+}
+
+/** Gives how many events came. Throws `TryAgain` if a partner that might have some could not be reached. */
+async function fetchBefore(
+  ctx: RoomContext,
+  room: Room,
+  from: readonly string[],
+  limit: number,
+): Promise<number> {
+  const count = Math.min(Math.max(limit, 1), maxEvents);
+  const placed = await askPartners(
+    serversToAsk(ctx, room),
+    (server) => ctx.remote.backfill(server, room.roomId, from, count),
+    async (answer, server) => {
+      const checked = checkedEvents(ctx, room.roomId, room.version, answer.slice(0, maxEvents));
+      const events = await reachable(ctx, room, from, checked);
+      if (events.size === 0) return undefined;
+      const stored = await place(ctx, room, server, inOrder(events, byPrev));
+      return stored > 0 ? stored : undefined;
+    },
+  );
+  return placed ?? 0;
+}
+
+/**
+ * Of the events that we were given and do not hold those that precede the ones we asked for. Anything else is not
+ * the past of this room, whoever signed it: it would come in by a way on which nobody asks whether it may.
+ */
+async function reachable(
+  ctx: RoomContext,
+  room: Room,
+  from: readonly string[],
+  events: ReadonlyMap<string, RoomEvent>,
+): Promise<Map<string, RoomEvent>> {
+  const held = await ctx.lookup.many(events.keys(), room);
+  const found = new Map<string, RoomEvent>();
+  const ids = [...from];
+  for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+    const event = events.get(id);
+    if (event === undefined || found.has(id) || held.get(id)?.outlier === false) continue;
+    found.set(id, event);
+    ids.push(...event.pdu.prev_events);
+  }
+  return found;
 }
 
 /** Stores a piece of history, given in the order of the graph. */
@@ -61,7 +109,8 @@ async function place(
     const isOpen = event.pdu.prev_events.some(
       (id) => !inHand.has(id) && (prev.get(id)?.stateGroupAfter ?? null) === null,
     );
-    if (isOpen) given.set(event.eventId, await fetchStateBefore(ctx, room, server, event.eventId));
+    const state = isOpen ? await fetchStateBefore(ctx, room, server, event.eventId) : undefined;
+    if (state !== undefined) given.set(event.eventId, state);
   }
   const stored = await ctx.rooms.exclusive(room.roomId, async (current) => {
     if (current === undefined) return { count: 0, written: Promise.resolve() };

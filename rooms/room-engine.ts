@@ -4,7 +4,7 @@ import { type ClientEventExtras, clientEventsFor, toClientEvent } from './client
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
-import { fetchHistory } from './history.ts';
+import { type FetchedHistory, fetchHistory } from './history.ts';
 import { forgetRoom } from './membership/forget.ts';
 import { type InviteOptions, inviteUser } from './membership/invite.ts';
 import { joinRoom } from './membership/join.ts';
@@ -163,8 +163,8 @@ export class RoomEngine {
     return inviteStateFor(this.#ctx, userId, roomId);
   }
 
-  /** Asks partners for events before those that we hold; gives how many came. */
-  fetchHistory(roomId: string, limit: number): Promise<number> {
+  /** Asks partners for events before those that we hold. */
+  fetchHistory(roomId: string, limit: number): Promise<FetchedHistory> {
     return fetchHistory(this.#ctx, roomId, limit);
   }
 

@@ -118,7 +118,11 @@ async function storeJoin(
     const verdict = await judge(ctx, room, answer.event, before);
     if (verdict.kind !== 'accepted') throw bad(`does not allow our join: ${verdict.reason}`);
     const existing = await ctx.lookup.one(answer.event.eventId, room);
-    const joined = await change.add(answer.event, { before, existing, unheld: answer.event.pdu.prev_events });
+    const prev = await ctx.lookup.many(answer.event.pdu.prev_events, room);
+    const unheld = answer.event.pdu.prev_events.filter(
+      (id) => (prev.get(id)?.stateGroupAfter ?? null) === null,
+    );
+    const joined = await change.add(answer.event, { before, existing, unheld });
     change.onlyTip(joined);
     const also = ctx.store.dropInviteOps(roomId, userId);
     const done = change.commit('remote join', also, { isNew: held === undefined, joinedVia: servers });

@@ -129,6 +129,7 @@ export class Receiver {
     if (admission.kind !== 'gap') return admission;
     const ctx = this.#ctx;
     const state = await fetchStateBefore(ctx, room, origin, event.eventId);
+    if (state === undefined) throw new TryAgain('No partner gave the state at a gap');
     return ctx.rooms.exclusive(room.roomId, async (current) => {
       if (current === undefined) throw new TryAgain('The room is gone');
       const given = ctx.sets.create(current, state, current.current);

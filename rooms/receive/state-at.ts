@@ -1,7 +1,6 @@
 import type { RoomEvent, StateKey } from '../../protocol/event.ts';
 import { stateKeyOf } from '../../protocol/event.ts';
 import type { RoomContext } from '../context.ts';
-import { TryAgain } from '../errors.ts';
 import type { Room } from '../room.ts';
 import { askPartners, serversToAsk } from './ask.ts';
 import { storeOutliers } from './missing-auth.ts';
@@ -15,15 +14,16 @@ const maxSingleEvents = 20;
 /**
  * The state before an event, as partners tell it: the ids from `state_ids`, the events that we lack from
  * `event` or `state`. Everything is checked as on receipt and stored as outliers; what is rejected has no
- * part in the state. Throws `TryAgain` if nobody gives a usable answer. Runs outside the room's queue.
+ * part in the state. Undefined if all who were asked refuse it, or give nothing usable; throws `TryAgain` if one
+ * could not be reached. Runs outside the room's queue.
  */
 export async function fetchStateBefore(
   ctx: RoomContext,
   room: Room,
   origin: string,
   eventId: string,
-): Promise<Map<StateKey, string>> {
-  const state = await askPartners(
+): Promise<Map<StateKey, string> | undefined> {
+  return askPartners(
     serversToAsk(ctx, room, origin),
     (server) => ctx.remote.stateIds(server, room.roomId, eventId),
     async ({ pduIds, authChainIds }, server) => {
@@ -38,8 +38,6 @@ export async function fetchStateBefore(
       return stateMapOf(ctx, room, pduIds);
     },
   );
-  if (state === undefined) throw new TryAgain('No partner gave the state at a gap');
-  return state;
 }
 
 async function fetchEvents(

@@ -159,9 +159,9 @@ async function readPage(
     }
     if (read.length < wanted) {
       if (dir === 'f') return { events, end, isEnd: true };
-      if (stop !== undefined || (await engine.fetchHistory(view.roomId, 100)) === 0) {
-        return { events, end, isEnd: !(await engine.hasMoreHistory(view.roomId)) };
-      }
+      if (stop !== undefined) return { events, end, isEnd: !(await engine.hasMoreHistory(view.roomId)) };
+      const fetched = await engine.fetchHistory(view.roomId, 100);
+      if (fetched.count === 0) return { events, end, isEnd: fetched.isBeginning };
     }
   }
   return { events, end, isEnd: false };

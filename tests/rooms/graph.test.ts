@@ -116,7 +116,7 @@ describe('the event graph', () => {
     assert.equal((await acme.timeline(roomId)).includes('m0'), false);
     await agree();
     assert.equal(await acme.engine.hasMoreHistory(roomId), true);
-    assert.ok((await acme.engine.fetchHistory(roomId, 50)) > 0);
+    assert.ok((await acme.engine.fetchHistory(roomId, 50)).count > 0);
     assert.ok((await acme.timeline(roomId)).includes('m0'));
     assert.equal(await acme.engine.hasMoreHistory(roomId), false);
     await agree();

@@ -159,7 +159,7 @@ describe('two islands in one room', () => {
         await bolt.say(bo, roomId, 'new');
         assert.equal(await bolt.engine.hasMoreHistory(roomId), true);
         for (let round = 0; round < 10 && (await bolt.engine.hasMoreHistory(roomId)); round += 1)
-          assert.ok((await bolt.engine.fetchHistory(roomId, 4)) > 0);
+          assert.ok((await bolt.engine.fetchHistory(roomId, 4)).count > 0);
         await net.settle();
         assert.deepEqual(await bolt.timeline(roomId), await acme.timeline(roomId));
       });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { JsonObject, JsonValue } from '../../protocol/json.ts';
+import type { JsonObject } from '../../protocol/json.ts';
 import { at, type Client, listAt, ok, textAt, v3 } from './client.ts';
 import type { TestNetwork } from './test-network.ts';
 
@@ -65,18 +65,35 @@ export async function membershipOf(client: Client, roomId: string, userId: strin
   return typeof membership === 'string' ? membership : 'leave';
 }
 
-/** All that a client can read of a room, back to its beginning, oldest first. */
+/**
+ * All that a client can read of a room now, oldest first. As clients do, it stops where the island says that there
+ * is more and gives nothing: what is missing is with somebody who cannot be reached.
+ */
 export async function timelineOf(client: Client, roomId: string): Promise<JsonObject[]> {
   const events: JsonObject[] = [];
-  let from: JsonValue | undefined;
+  let from: string | undefined;
   for (let page = 0; page < 50; page += 1) {
-    const query = { dir: 'b', limit: 100, ...(typeof from === 'string' ? { from } : {}) };
-    const body = await ok(client.get(v3`/rooms/${roomId}/messages`, query));
-    events.push(...listAt(body, 'chunk'));
-    from = body['end'];
-    if (from === undefined) return events.reverse();
+    const body = await ok(client.get(v3`/rooms/${roomId}/messages`, { dir: 'b', limit: 100, from }));
+    const chunk = listAt(body, 'chunk');
+    events.push(...chunk);
+    const { end } = body;
+    if (typeof end !== 'string' || (chunk.length === 0 && end === from)) return events.reverse();
+    from = end;
   }
   return assert.fail('the room has no beginning');
+}
+
+/** Can this client go back to where the room begins for it, with nothing said to be left? */
+export async function hasBeginning(client: Client, roomId: string): Promise<boolean> {
+  let from: string | undefined;
+  for (let page = 0; page < 50; page += 1) {
+    const body = await ok(client.get(v3`/rooms/${roomId}/messages`, { dir: 'b', limit: 100, from }));
+    const { end } = body;
+    if (typeof end !== 'string') return true;
+    if (end === from) return false;
+    from = end;
+  }
+  return false;
 }
 
 /** The texts of the messages in a timeline. */
