@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { initialConfig } from '../../server/cli/initial-config.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/free-port.ts';
-import { archipelago, type Outcome, type RunOptions, succeeds } from '../support/program.ts';
+import { archipelago, type Outcome, type RunOptions } from '../support/program.ts';
 
-/** A folder with a new island's configuration, as `init` writes it. */
+/** A folder with a new island: what `init` writes. Gives the path of its configuration. */
 export async function newIsland(serverName: string, directory = temporaryFolder()): Promise<string> {
-  const port = String(await freePort());
-  await succeeds(['init', '--server-name', serverName, '--dir', directory, '--port', port]);
-  return join(directory, 'homeserver.yaml');
+  const config = join(directory, 'homeserver.yaml');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(config, initialConfig(serverName, await freePort()));
+  return config;
 }
 
 /** A command that has to fail: with exit code 1, one message that fits, and no stack trace. */
