@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { AdminError } from '../admin-error.ts';
+import { AdminError, systemCode } from '../admin-error.ts';
 import { version } from '../version.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
@@ -60,13 +60,11 @@ export function buildProgram(): Command {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof AdminError || isForAdmin(error)) return error.message;
-  const detail = process.env['ARCHIPELAGO_DEBUG'] === '1' && error instanceof Error ? error.stack : undefined;
-  const message = error instanceof Error ? error.message : String(error);
-  return detail ?? `unexpected: ${message}\n(ARCHIPELAGO_DEBUG=1 shows where it came from)`;
-}
-
-/** StorageError speaks to the administrator too. Known by its name: most commands never load the database. */
-function isForAdmin(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'StorageError';
+  if (!(error instanceof Error)) return `unexpected: ${String(error)}`;
+  if (process.env['ARCHIPELAGO_DEBUG'] === '1') return error.stack ?? error.message;
+  // Known by its name, since most commands never load the database.
+  const isForAdmin = error instanceof AdminError || error.name === 'StorageError';
+  // What the system refuses (no space, no permission) says itself what it was about.
+  if (isForAdmin || /^E[A-Z]+$/.test(systemCode(error) ?? '')) return error.message;
+  return `unexpected: ${error.message}\n(ARCHIPELAGO_DEBUG=1 shows where it came from)`;
 }

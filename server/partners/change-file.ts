@@ -56,8 +56,7 @@ async function write(file: string, text: string | null): Promise<void> {
       await replaceFile(file, text);
     }
   } catch (error) {
-    if (systemCode(error) === undefined || !(error instanceof Error)) throw error;
-    throw new AdminError(`${file} cannot be changed, and nothing was: ${error.message}`, { cause: error });
+    throw explained(error, file);
   }
 }
 
@@ -66,6 +65,11 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw explained(error, file);
   }
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (systemCode(error) === undefined || !(error instanceof Error)) return error;
+  return new AdminError(`${file} cannot be changed, and nothing was: ${error.message}`, { cause: error });
 }
