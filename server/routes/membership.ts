@@ -55,6 +55,7 @@ export function membershipRoutes(deps: ClientApiDeps): Route[] {
       numbers: 'canonical',
       handler: async ({ user, params, body }) => {
         const roomId = params['roomId'] ?? '';
+        if (!isValidRoomId(roomId)) throw invalidParam('Not a room id');
         await engine.join(user.userId, roomId, { reason: body.reason });
         return { room_id: roomId };
       },
