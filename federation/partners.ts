@@ -3,6 +3,7 @@ import type { PolicyBook } from '../policy/book.ts';
 import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
 import { mayTalk } from '../policy/rules/talk.ts';
 import type { Clock } from '../protocol/runtime.ts';
+import { noOverlay, type PartnerOverlay } from './partner-overlay.ts';
 
 /** What the configuration says of a partner, as far as federation asks. */
 export interface PartnerEntry {
@@ -39,7 +40,11 @@ export interface Partner {
   readonly allowPrivateIp: boolean;
   readonly caPath?: string;
   readonly policy: PartnerPolicy;
-  /** Where the entry stands: `file:line`. */
+  /** Rooms that have other partners too stay open while this one is suspended. */
+  readonly keepRooms: boolean;
+  /** Keys of which nothing is believed that was first received after that time (milliseconds). */
+  readonly revokedKeys: ReadonlyMap<string, number>;
+  /** Where the entry stands, `file:line`, or the record that suspended it. */
   readonly rule: string;
 }
 
@@ -57,25 +62,56 @@ export class PartnerRegistry implements PolicyBook {
   readonly serverName: string;
   readonly #clock: Clock;
   readonly #listeners = new Set<(changes: PartnerChanges) => void>();
+  #entries: readonly PartnerEntry[];
+  #overlays: ReadonlyMap<string, PartnerOverlay>;
   #partners: ReadonlyMap<string, Partner>;
 
-  constructor(deps: { serverName: string; clock: Clock; partners: readonly PartnerEntry[] }) {
+  constructor(deps: {
+    serverName: string;
+    clock: Clock;
+    partners: readonly PartnerEntry[];
+    overlays?: ReadonlyMap<string, PartnerOverlay>;
+  }) {
     this.serverName = deps.serverName;
     this.#clock = deps.clock;
-    this.#partners = this.#index(deps.partners);
+    this.#entries = deps.partners;
+    this.#overlays = deps.overlays ?? new Map();
+    this.#partners = this.#index();
   }
 
-  #index(entries: readonly PartnerEntry[]): ReadonlyMap<string, Partner> {
+  #index(): ReadonlyMap<string, Partner> {
     const partners = new Map<string, Partner>();
-    for (const entry of entries)
-      if (entry.serverName !== this.serverName) partners.set(entry.serverName, partnerOf(entry));
+    for (const entry of this.#entries)
+      if (entry.serverName !== this.serverName)
+        partners.set(entry.serverName, partnerOf(entry, this.overlay(entry.serverName)));
     return partners;
+  }
+
+  /** What the files say of a partner, without what was done at run time. */
+  entry(serverName: string): PartnerEntry | undefined {
+    return this.#entries.find((entry) => entry.serverName === serverName);
+  }
+
+  /** What was done to a partner at run time. */
+  overlay(serverName: string): PartnerOverlay {
+    return this.#overlays.get(serverName) ?? noOverlay;
   }
 
   /** Takes a new set over and tells the listeners what differs; nothing happens if nothing does. */
   replace(entries: readonly PartnerEntry[]): PartnerChanges {
+    this.#entries = entries;
+    return this.#update();
+  }
+
+  /** Takes over what was done to a partner, in effect when this returns. To be called after it is on disk. */
+  setOverlay(serverName: string, overlay: PartnerOverlay): PartnerChanges {
+    this.#overlays = new Map(this.#overlays).set(serverName, overlay);
+    return this.#update();
+  }
+
+  #update(): PartnerChanges {
     const before = this.#partners;
-    const after = this.#index(entries);
+    const after = this.#index();
     const changes: PartnerChanges = {
       added: [...after.values()].filter((partner) => !before.has(partner.serverName)),
       changed: [...after.values()].filter((partner) => {
@@ -115,25 +151,42 @@ export class PartnerRegistry implements PolicyBook {
   }
 }
 
-function partnerOf(entry: PartnerEntry): Partner {
+/** The stricter of what the files say and what was done at run time. */
+function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
   const { transport } = entry;
   const { caPath } = transport.tls;
+  const { suspended } = overlay;
   return {
     serverName: entry.serverName,
-    state: entry.state,
+    state: suspended === undefined ? entry.state : 'suspended',
     validUntil: entry.validUntil,
-    verifyKeys: new Map(
-      Object.entries(entry.verifyKeys).map(([keyId, { key, validUntil }]) => [
-        keyId,
-        validUntil === undefined ? { key } : { key, validUntil },
-      ]),
-    ),
+    verifyKeys: keysOf(entry, overlay),
     urls: [...transport.urls],
     dial: transport.dial,
     allowCleartext: transport.allowCleartext,
     allowPrivateIp: transport.allowPrivateIp,
     ...(caPath === undefined ? {} : { caPath }),
     policy: entry.policy ?? defaultPartnerPolicy,
-    rule: entry.source.rule ?? `${entry.source.file}:${entry.source.line}`,
+    keepRooms: suspended?.keepRooms ?? false,
+    revokedKeys: new Map(Object.entries(overlay.revokedKeys).map(([keyId, { since }]) => [keyId, since])),
+    rule:
+      suspended === undefined
+        ? (entry.source.rule ?? `${entry.source.file}:${entry.source.line}`)
+        : `suspended by ${suspended.by} at ${new Date(suspended.since).toISOString()}`,
   };
+}
+
+/** A key that was ended or revoked opens no link any more; events that it signed before still verify. */
+function keysOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner['verifyKeys'] {
+  const keys = new Map<string, { readonly key: string; readonly validUntil?: number }>();
+  const accepted = Object.entries(overlay.acceptedKeys).map(
+    ([keyId, { key }]): [string, PartnerEntry['verifyKeys'][string]] => [keyId, { key }],
+  );
+  for (const [keyId, { key, validUntil }] of [...accepted, ...Object.entries(entry.verifyKeys)]) {
+    const ends = [validUntil, overlay.endedKeys[keyId], overlay.revokedKeys[keyId]?.since].filter(
+      (end) => end !== undefined,
+    );
+    keys.set(keyId, ends.length === 0 ? { key } : { key, validUntil: Math.min(...ends) });
+  }
+  return keys;
 }

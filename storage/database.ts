@@ -19,6 +19,7 @@ import { MediaStore } from './stores/media-store.ts';
 import { MembershipStore } from './stores/membership-store.ts';
 import { MetadataStore } from './stores/metadata-store.ts';
 import { OutboxStore } from './stores/outbox-store.ts';
+import { PartnerOverlayStore } from './stores/partner-overlay-store.ts';
 import { PartnerStateStore } from './stores/partner-state-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
 import { RoomStore } from './stores/room-store.ts';
@@ -60,6 +61,7 @@ export interface Database {
   readonly aliases: AliasStore;
   readonly media: MediaStore;
   readonly partnerStates: PartnerStateStore;
+  readonly partnerOverlays: PartnerOverlayStore;
   readonly metadata: MetadataStore;
   readonly audit: AuditLog;
   /** Writes what was submitted, refuses everything after, closes, and frees the lock. */
@@ -130,6 +132,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     aliases: new AliasStore(reader),
     media: new MediaStore(reader),
     partnerStates: new PartnerStateStore(reader),
+    partnerOverlays: new PartnerOverlayStore(reader),
     metadata: new MetadataStore(reader, writer),
     audit,
     async close() {

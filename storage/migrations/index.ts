@@ -1,8 +1,8 @@
 import { Foundation1764000000001 } from './0001-foundation.ts';
-import { Audit1764000000002 } from './0002-audit.ts';
+import { Border1764000000002 } from './0002-border.ts';
 
 /** All migrations, oldest first. Released ones are never edited. */
-export const migrations = [Foundation1764000000001, Audit1764000000002];
+export const migrations = [Foundation1764000000001, Border1764000000002];
 
 /** The names under which TypeORM notes them in the table `migrations`. */
 export const migrationNames: readonly string[] = migrations.map((migration) => new migration().name);

@@ -1,4 +1,5 @@
 import { EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
+import * as border from './border-tables.ts';
 import * as federation from './federation-tables.ts';
 import * as rooms from './room-tables.ts';
 import * as system from './system-tables.ts';
@@ -9,7 +10,7 @@ export type DatabaseKind = 'sqlite' | 'postgres';
 
 /** Every table, by its name. */
 export const tables: ReadonlyMap<string, Table> = new Map(
-  [system, rooms, users, federation]
+  [system, rooms, users, federation, border]
     .flatMap((module): Table[] => Object.values(module))
     .map((entry) => [entry.name, entry]),
 );
