@@ -62,11 +62,20 @@ describe('what a client asks before it does anything', () => {
     assert.equal(status, 200);
     assert.equal(headers['content-type'], 'text/html; charset=utf-8');
     assert.match(String(headers['content-security-policy']), /^default-src 'none'/);
+    assert.equal(headers['x-content-type-options'], 'nosniff');
     const page = bytes.toString('utf8');
     assert.match(page, /<html lang="en">/);
     assert.match(page, /acme\.test/);
     assert.match(page, /https:\/\/matrix\.acme\.test/);
     assert.match(page, /Element/);
+    assert.match(page, /The administrator of this server helps/);
     assert.doesNotMatch(page, /<script|onclick|javascript:/i);
+  });
+
+  it('reads there that accounts are made in the client, only where that is so', async () => {
+    const open = await network.add('open.test', { enableRegistration: true });
+    const page = (await Client.anonymous(open).get('/')).bytes.toString('utf8');
+    assert.match(page, /No account yet\? Make one in the client/);
+    assert.match(page, /the address of this page/);
   });
 });
