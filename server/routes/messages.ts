@@ -59,7 +59,7 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
           start: from ?? formatPosition(start),
           ...(page.isEnd ? {} : { end: formatPosition(page.end) }),
           chunk,
-          ...(await lazyState(deps, user, wanted, page.events)),
+          ...(await lazyState(deps, user, reader, wanted, page.events)),
         };
       },
     }),
@@ -171,6 +171,7 @@ async function readPage(
 async function lazyState(
   { engine }: ClientApiDeps,
   user: AuthenticatedUser,
+  reader: RoomReader,
   { dir, filter }: PageQuery,
   events: readonly StoredEvent[],
 ): Promise<JsonObject> {
@@ -178,6 +179,10 @@ async function lazyState(
   if (filter?.lazy_load_members !== true || newest === undefined) return {};
   const state = await engine.stateAfter(newest.eventId);
   const senders = new Set(events.map(({ pdu }) => pdu.sender));
-  const ids = [...senders].flatMap((sender) => state.get(stateKeyOf('m.room.member', sender)) ?? []);
+  // Who made the room was not in it yet.
+  const now = reader.standing === 'member' ? reader.view.members : undefined;
+  const ids = [...senders].flatMap(
+    (sender) => state.get(stateKeyOf('m.room.member', sender)) ?? now?.get(sender)?.eventId ?? [],
+  );
   return { state: await engine.clientEvents(user, [...(await engine.events(ids)).values()]) };
 }

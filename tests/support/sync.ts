@@ -34,11 +34,12 @@ export function idsOf(events: readonly JsonObject[]): string[] {
   return events.map((event) => textAt(event, 'event_id'));
 }
 
-/** The bodies of the messages among these events. */
+/** The bodies of the messages among these events; redacted ones have none. */
 export function textsOf(events: readonly JsonObject[]): string[] {
-  return events
-    .filter((event) => event['type'] === 'm.room.message')
-    .map((event) => textAt(event, 'content', 'body'));
+  return events.flatMap((event) => {
+    const body = event['type'] === 'm.room.message' ? at(event, 'content', 'body') : undefined;
+    return typeof body === 'string' ? [body] : [];
+  });
 }
 
 /** `type` or `type/state key` of each event. */
