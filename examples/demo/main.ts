@@ -1,35 +1,43 @@
 // `npm run demo`: two companies, one room, one link, and a power cut in the middle.
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DemoIsland } from './island.ts';
-import { Person } from './person.ts';
+import { type Event, Person } from './person.ts';
 
 const password = 'demo-password';
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
+// Listened to until the very end: a second Ctrl-C must not leave processes and files behind.
+const stop = new AbortController();
+const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+
 const folder = await mkdtemp(join(tmpdir(), 'archipelago-demo-'));
 const islands: DemoIsland[] = [];
 try {
-  await demo();
-  if (!process.argv.includes('--once')) await untilStopped();
+  const [acme, bolt] = await demo();
+  if (!process.argv.includes('--once')) await untilStopped(acme, bolt);
 } catch (error) {
-  say(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  // Ctrl-C reaches the islands too, and what was under way fails.
+  if (!stop.signal.aborted)
+    say(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
   await Promise.all(islands.map((island) => island.stop()));
   await rm(folder, { recursive: true, force: true });
 }
 
-async function demo(): Promise<void> {
+async function demo(): Promise<[acme: DemoIsland, bolt: DemoIsland]> {
   say('Two companies, each with an island of its own:');
   const [acme, bolt] = await Promise.all([
     island('acme.localhost', 'alice'),
     island('bolt.localhost', 'bob'),
   ]);
+  for (const [made, user] of logins(acme, bolt))
+    say(`  ${made.serverName} at ${made.url} (user ${user}, password ${password})`);
 
   say(
     '\nThey do not know each other yet, so nothing passes. Each admin sends the other a card (a text file):',
@@ -45,11 +53,16 @@ async function demo(): Promise<void> {
   say(`\n${alice.userId} made a room and invited ${bob.userId}, who joined over the link:\n  ${roomId}`);
 
   const before = ['When can you deliver?', 'Thursday, if the ferry sails.'];
-  await alice.say(roomId, before[0] ?? '', 'demo-1');
-  await bob.say(roomId, before[1] ?? '', 'demo-2');
+  const question = await alice.say(roomId, before[0] ?? '', 'demo-1');
+  await bob.sees(roomId, before.slice(0, 1));
+  const reply = await bob.say(roomId, before[1] ?? '', 'demo-2');
   await Promise.all([alice.sees(roomId, before), bob.sees(roomId, before)]);
-  say('\nThey talk. Every event is hashed, and signed by the server of whoever sent it:');
-  for (const [text, event] of await bob.signedEvents(roomId)) show(text, event);
+  say(
+    '\nThey talk. Every event is hashed, and signed by the server of whoever sent it; this is what Bolt holds:',
+  );
+  const events = await bob.signedEvents(roomId);
+  show(question, events.get(before[0] ?? ''));
+  show(reply, events.get(before[1] ?? ''));
 
   say(
     '\nNow the power fails at Bolt (kill -9). Alice goes on writing; her island answers and keeps it for Bolt:',
@@ -60,18 +73,31 @@ async function demo(): Promise<void> {
     const eventId = await alice.say(roomId, text, `demo-meanwhile-${index}`);
     say(`  ${alice.userId}: ${text}\n    ${eventId}`);
   }
-  say(`  waiting for Bolt: ${await queueOf(acme)} events`);
+  say(`  Acme keeps ${await queueOf(acme)} events for Bolt, on disk.`);
 
-  say('\nBolt has power again:');
   await bolt.start();
   await bob.sees(roomId, [...before, ...meanwhile]);
+  say('\nBolt has power again. The link came back by itself, and this is the room as Bob sees it:');
   await bob.say(roomId, 'Here again, and I have read everything.', 'demo-3');
   const all = [...before, ...meanwhile, 'Here again, and I have read everything.'];
   await Promise.all([alice.sees(roomId, all), bob.sees(roomId, all)]);
-  for (const text of await bob.texts(roomId)) say(`  ${text}`);
-  const [a, b] = await Promise.all([alice.texts(roomId), bob.texts(roomId)]);
-  if (a.length !== all.length || b.length !== all.length) throw new Error('The two sides differ');
-  say(`Both sides hold the same ${all.length} messages, each once: nothing was lost.`);
+  const [a, b] = await Promise.all([alice.messages(roomId), bob.messages(roomId)]);
+  for (const { eventId, sender, text } of b) say(`  ${sender}: ${text}\n    ${eventId}`);
+  const ids = (messages: typeof a): string =>
+    messages
+      .map(({ eventId }) => eventId)
+      .sort()
+      .join();
+  if (a.length !== all.length || ids(a) !== ids(b)) throw new Error('The two sides differ');
+  say(`\nBoth sides hold the same ${all.length} messages, each once: nothing was lost.`);
+  return [acme, bolt];
+}
+
+function logins(acme: DemoIsland, bolt: DemoIsland): [DemoIsland, string][] {
+  return [
+    [acme, 'alice'],
+    [bolt, 'bob'],
+  ];
 }
 
 async function island(serverName: string, localpart: string): Promise<DemoIsland> {
@@ -79,7 +105,6 @@ async function island(serverName: string, localpart: string): Promise<DemoIsland
   islands.push(made);
   await made.start();
   await made.command('user', 'add', localpart, '--password', password);
-  say(`  ${made.serverName} at ${made.url} (user ${localpart}, password ${password})`);
   return made;
 }
 
@@ -91,16 +116,14 @@ async function exchangeCards(from: DemoIsland, to: DemoIsland): Promise<void> {
   say(`  ${to.serverName} added ${from.serverName}`);
 }
 
-function show(text: string, event: Record<string, unknown>): void {
-  const signatures = event['signatures'] as Record<string, Record<string, string>>;
-  say(`  ${String(event['sender'])}: ${text}`);
-  say(
-    `    event ${String(event['event_id'] ?? '')} content hash ${(event['hashes'] as { sha256: string }).sha256}`,
-  );
-  for (const [server, keys] of Object.entries(signatures)) {
+function show(eventId: string, event: Event | undefined): void {
+  if (event === undefined) throw new Error(`${eventId} is not there`);
+  say(`  ${event.sender}: ${event.content.body}`);
+  say(`    event         ${eventId}`);
+  say(`    content hash  ${event.hashes.sha256}`);
+  for (const [server, keys] of Object.entries(event.signatures))
     for (const [keyId, signature] of Object.entries(keys))
-      say(`    signed by ${server} (${keyId}) ${signature}`);
-  }
+      say(`    signed by     ${server} (${keyId})\n                  ${signature}`);
 }
 
 async function queueOf(island: DemoIsland): Promise<number> {
@@ -110,10 +133,10 @@ async function queueOf(island: DemoIsland): Promise<number> {
   return partners.reduce((sum, partner) => sum + partner.outbox.pdu, 0);
 }
 
-async function untilStopped(): Promise<void> {
+async function untilStopped(acme: DemoIsland, bolt: DemoIsland): Promise<void> {
   say('\nBoth islands keep running. Try any Matrix client (Element, Cinny, FluffyChat, nheko):');
-  say(`  homeserver ${islands[0]?.url}   user alice   password ${password}`);
-  say(`  homeserver ${islands[1]?.url}   user bob     password ${password}`);
+  for (const [island, user] of logins(acme, bolt))
+    say(`  homeserver ${island.url}   user ${user.padEnd(5)}   password ${password}`);
   say('Ctrl-C ends both and removes what they stored.');
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await stopped;
 }

@@ -1,5 +1,14 @@
 type Json = Record<string, unknown>;
 
+/** A message in the form in which servers exchange it. */
+export interface Event {
+  readonly sender: string;
+  readonly content: { readonly body: string };
+  readonly hashes: { readonly sha256: string };
+  /** By server and key id. */
+  readonly signatures: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /** A person at a Matrix client: the few calls that the demo needs, over plain HTTP. */
 export class Person {
   readonly userId: string;
@@ -40,25 +49,29 @@ export class Person {
     return String((await this.#call('PUT', path, { msgtype: 'm.text', body }))['event_id']);
   }
 
-  /** The event in the form in which servers exchange it: hashes and signatures included. */
-  async signedEvents(roomId: string): Promise<Map<string, Json>> {
+  /** The messages of a room by their text, with hashes and signatures. */
+  async signedEvents(roomId: string): Promise<Map<string, Event>> {
     const filter = JSON.stringify({
       event_format: 'federation',
       room: { rooms: [roomId], timeline: { limit: 50, types: ['m.room.message'] } },
     });
     const sync = await this.#call('GET', `/sync?timeout=0&filter=${encodeURIComponent(filter)}`);
-    const rooms = (sync['rooms'] ?? {}) as { join?: Record<string, { timeline?: { events?: Json[] } }> };
+    const rooms = (sync['rooms'] ?? {}) as { join?: Record<string, { timeline?: { events?: Event[] } }> };
     const events = rooms.join?.[roomId]?.timeline?.events ?? [];
-    return new Map(events.map((event) => [String((event['content'] as Json)['body']), event]));
+    return new Map(events.map((event) => [event.content.body, event]));
   }
 
-  /** Texts of the room, oldest first. */
-  async texts(roomId: string): Promise<string[]> {
+  /** The messages of a room, oldest first. */
+  async messages(roomId: string): Promise<{ eventId: string; sender: string; text: string }[]> {
     const path = `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`;
     const chunk = (await this.#call('GET', path))['chunk'] as Json[];
     return chunk
       .filter((event) => event['type'] === 'm.room.message')
-      .map((event) => String((event['content'] as Json)['body']))
+      .map((event) => ({
+        eventId: String(event['event_id']),
+        sender: String(event['sender']),
+        text: String((event['content'] as Json)['body']),
+      }))
       .reverse();
   }
 
@@ -66,7 +79,7 @@ export class Person {
   async sees(roomId: string, texts: readonly string[]): Promise<void> {
     const giveUp = Date.now() + 30_000;
     for (;;) {
-      const seen = await this.texts(roomId);
+      const seen = (await this.messages(roomId)).map(({ text }) => text);
       if (texts.every((text) => seen.includes(text))) return;
       if (Date.now() > giveUp) throw new Error(`${this.userId} sees ${seen.join(' | ')}`);
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { objectionTo } from '../../config/kinds.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
 import { makeFolder, writeNewFile } from '../files.ts';
-import { initialConfig } from './initial-config.ts';
 import { commandLine, print, shownPath } from './terminal.ts';
 
 interface InitOptions {
@@ -28,6 +27,7 @@ export function addInit(program: Command): void {
 
 async function init({ serverName, dir, port }: InitOptions): Promise<void> {
   const file = join(dir, 'homeserver.yaml');
+  const { initialConfig } = await import('./initial-config.ts');
   try {
     await makeFolder(resolve(dir));
     const isNew = await writeNewFile(file, initialConfig(serverName, port));

@@ -1,13 +1,6 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
-
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export const logFormats = ['json', 'pretty'] as const;
-
-export interface LogOptions {
-  readonly logLevel: (typeof logLevels)[number];
-  readonly logFormat: (typeof logFormats)[number];
-}
+import type { LogOptions } from './log-options.ts';
 
 /** What must not get into a log, wherever somebody puts it. */
 const secrets = ['password', 'passwordHash', 'accessToken', 'access_token', 'authorization', 'secret'];

@@ -2,8 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
-import { addPartner, planPartner } from '../partners/add-partner.ts';
-import { describePartner } from '../partners/describe-partner.ts';
 import { systemClock } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { confirm } from './confirm.ts';
@@ -28,6 +26,8 @@ export function addPartnerAdd(partners: Command): void {
 async function add(cardFile: string, options: PartnerAddOptions): Promise<void> {
   const config = await readConfiguration(options.config);
   const text = await readCardFile(cardFile);
+  const { addPartner, planPartner } = await import('../partners/add-partner.ts');
+  const { describePartner } = await import('../partners/describe-partner.ts');
   const planned = await planPartner(config, text, {
     now: systemClock.now(),
     replaceKeys: options.replaceKeys === true,

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { loadSigningKey } from '../keys.ts';
-import { linkUrls, objectionToUrls, ownCard } from '../partners/own-card.ts';
 import { systemClock, systemRandom } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { note } from './terminal.ts';
@@ -13,6 +11,8 @@ export function addPartnerCard(partners: Command): void {
     );
   withConfig(command).action(async (options: ConfigOption) => {
     const config = await readConfiguration(options.config);
+    const { loadSigningKey } = await import('../keys.ts');
+    const { linkUrls, objectionToUrls, ownCard } = await import('../partners/own-card.ts');
     const key = await loadSigningKey(config.signingKeyPath, systemRandom);
     const objection = objectionToUrls(linkUrls(config));
     if (objection !== undefined) note(`note: ${objection}`);

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { removePartner } from '../partners/remove-partner.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { print } from './terminal.ts';
 
@@ -9,6 +8,7 @@ export function addPartnerRemove(partners: Command): void {
     .description('End a partnership: the link closes, and nothing passes any more. Rooms and history stay.');
   withConfig(command).action(async (serverName: string, options: ConfigOption) => {
     const config = await readConfiguration(options.config);
+    const { removePartner } = await import('../partners/remove-partner.ts');
     const { isRunning } = await removePartner(config, serverName);
     const when = isRunning
       ? 'The running island has taken it over.'

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
+import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { Homeserver } from '../homeserver.ts';
 import { systemClock, systemRandom } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { type LogOptions, logFormats, logLevels, makeLog } from './log.ts';
+import { type LogOptions, logFormats, logLevels } from './log-options.ts';
 import { commandLine, shownPath } from './terminal.ts';
 
 /** Within this, a stop is over. */
@@ -28,13 +29,14 @@ export function addStart(program: Command): void {
 async function start(options: ConfigOption & LogOptions): Promise<void> {
   const signalled = stopSignal();
   const config = await readConfiguration(options.config);
+  // Loaded only here: no other command needs all of it.
+  const { makeLog } = await import('./log.ts');
+  const { RunningIsland } = await import('../running-island.ts');
   const log = makeLog(options);
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'unexpected error: the island ends');
     process.exit(1);
   });
-  // Loaded only here: no other command needs all of it.
-  const { RunningIsland } = await import('../running-island.ts');
   const island = await RunningIsland.start(config, { clock: systemClock, random: systemRandom, log });
   log.info({ serverName: config.serverName, urls: publicUrls(config, island.homeserver) }, 'island ready');
   await hints(config, island.homeserver, log);
@@ -69,7 +71,7 @@ function publicUrls({ publicBaseurl }: Config, { urls }: Homeserver): string[] {
 }
 
 /** What somebody who starts their first island needs to know. */
-async function hints(config: Config, island: Homeserver, log: ReturnType<typeof makeLog>): Promise<void> {
+async function hints(config: Config, island: Homeserver, log: Logger): Promise<void> {
   const file = shownPath(config.file);
   if ((await island.db.users.count()) === 0) {
     const command = commandLine('user', 'add', 'NAME', '--admin', '-c', file);

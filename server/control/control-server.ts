@@ -70,7 +70,10 @@ export class ControlServer {
     const closed = once(this.#server, 'close');
     this.#server.close();
     await closed;
-    await removeSocket(this.#deps.dataDirectory);
+    // One that stays behind does no harm: nobody answers there, and the next start replaces it.
+    await removeSocket(this.#deps.dataDirectory).catch((error: unknown) => {
+      this.#deps.log.warn({ err: error }, 'the control socket could not be removed');
+    });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -44,7 +44,7 @@ function describePolicy(policy: PartnerPolicy, ours: string, theirs: string): st
   return [
     `What ${we} may do then:`,
     `  ${inviting[invites.outbound]} ${they} into rooms`,
-    `  ${rooms.remoteMayCreate ? '' : 'not '}be in rooms that they made`,
+    `  ${rooms.remoteMayCreate ? '' : 'not '}be in rooms that theirs made`,
     `  ${oursOpen ? '' : 'not '}open files of theirs in shared rooms`,
     `What ${they} may do then:`,
     `  ${inviting[invites.inbound]} ${we} into rooms`,
