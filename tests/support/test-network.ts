@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
 import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
+import type { SigningKey } from '../../protocol/signing.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -112,10 +113,35 @@ export class TestIsland {
     return accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
   }
 
+  /** Adds a partner, or replaces its entry. Without a URL it is the partner that dials. */
+  addPartner(serverName: string, key: SigningKey, urls: readonly string[] = []): void {
+    const others = this.partners.filter((partner) => partner.serverName !== serverName);
+    this.setPartners([...others, partnerConfig(serverName, key, urls)]);
+  }
+
   setPartners(partners: PartnerConfig[]): void {
     this.partners = partners;
     if (this.isRunning) this.homeserver.replacePartners(partners);
   }
+}
+
+/** The entry with which an island makes a server its partner. */
+function partnerConfig(serverName: string, key: SigningKey, urls: readonly string[]): PartnerConfig {
+  return {
+    serverName,
+    state: 'active',
+    verifyKeys: { [key.keyId]: { key: key.publicKey } },
+    transport: {
+      type: 'link',
+      urls,
+      dial: urls.length === 0 ? 'inbound' : 'both',
+      allowPrivateIp: false,
+      allowCleartext: false,
+      tls: {},
+    },
+    policy: defaultPartnerPolicy,
+    source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
+  };
 }
 
 /** Several islands in one process, and the wires between them. */
@@ -174,24 +200,8 @@ export class TestNetwork {
     this.#wires.set(key, wire);
     const { signingKey } = guestIsland.homeserver.keys;
     const hostIsland = this.island(host);
-    hostIsland.setPartners([
-      ...hostIsland.partners.filter(({ serverName }) => serverName !== guest),
-      {
-        serverName: guest,
-        state: 'active',
-        verifyKeys: { [signingKey.keyId]: { key: signingKey.publicKey } },
-        transport: {
-          type: 'link',
-          urls: [`ws://127.0.0.1:${wire.port}/_archipelago/link/v1`],
-          dial: 'both',
-          allowPrivateIp: false,
-          allowCleartext: false,
-          tls: {},
-        },
-        policy: defaultPartnerPolicy,
-        source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
-      },
-    ]);
+    const urls = [`ws://127.0.0.1:${wire.port}/_archipelago/link/v1`];
+    hostIsland.addPartner(guest, signingKey, urls);
   }
 
   /** Breaks the wires between two islands, in both directions. */
@@ -237,6 +247,14 @@ export class TestNetwork {
     }, 'the network does not come to rest');
   }
 
+  /** Resolves when all that has arrived is processed, whatever still waits to be sent. */
+  async processed(): Promise<void> {
+    for (const { homeserver } of this.#running()) {
+      await homeserver.db.writer.idle();
+      await homeserver.federation.processed();
+    }
+  }
+
   /** Asks again and again; fails with `complaint` after ten seconds. */
   async until(isSo: () => boolean | Promise<boolean>, complaint: string): Promise<void> {
     const giveUp = Date.now() + 10_000;
@@ -257,10 +275,7 @@ export class TestNetwork {
   }
 
   async #isQuiet(): Promise<boolean> {
-    for (const { homeserver } of this.#running()) {
-      await homeserver.db.writer.idle();
-      await homeserver.federation.processed();
-    }
+    await this.processed();
     for (const { homeserver } of this.#running()) {
       for (const { serverName, outbox } of await homeserver.federation.status()) {
         const partner = this.#islands.get(serverName);
