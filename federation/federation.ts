@@ -73,7 +73,7 @@ export class Federation {
   readonly #boots: BootIds;
   readonly #bootId: string;
   #serving: { inbound: Inbound; processor: Processor; router: FederationRouter } | undefined;
-  #endPartnerWatch: (() => void) | undefined;
+  readonly #unsubscribe: (() => void)[] = [];
 
   constructor(deps: FederationDeps) {
     const { serverName, signingKey, partners, db, clock, random } = deps;
@@ -151,13 +151,21 @@ export class Federation {
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
     this.link.on('down', (partner) => this.#outbox.down(partner));
-    this.#endPartnerWatch = partners.onChange(() => this.link.partnersChanged());
+    this.#unsubscribe.push(
+      partners.onChange(() => this.link.partnersChanged()),
+      db.streams.subscribe((batch) => {
+        for (const { stream, payload } of batch) {
+          const eventId = stream === 'events' ? eventIdIn(payload) : undefined;
+          if (eventId !== undefined) processor.arrived(eventId);
+        }
+      }),
+    );
     this.link.start();
   }
 
   /** Closes the links with GOAWAY and finishes what is under way; the rest is on disk. */
   async stop(): Promise<void> {
-    this.#endPartnerWatch?.();
+    for (const end of this.#unsubscribe.splice(0)) end();
     await this.link.stop();
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
@@ -243,4 +251,10 @@ export class Federation {
       this.#deps.log.error({ err: error, partner }, 'sending to a partner could not begin');
     });
   }
+}
+
+/** The event that a note of the stream is about; a note of a changed state is about none. */
+function eventIdIn(payload: unknown): string | undefined {
+  if (typeof payload !== 'object' || payload === null || !('eventId' in payload)) return undefined;
+  return typeof payload.eventId === 'string' ? payload.eventId : undefined;
 }

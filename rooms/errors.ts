@@ -41,8 +41,12 @@ export function badGateway(message: string, cause?: unknown): RoomError {
 
 /** A received event cannot be judged now (a partner or the database does not answer): try again later. */
 export class TryAgain extends Error {
-  constructor(message: string, cause?: unknown) {
+  /** The event for want of which it waits, where it is one: when that is here is the time to try again. */
+  readonly awaitedEvent: string | undefined;
+
+  constructor(message: string, cause?: unknown, awaitedEvent?: string) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'TryAgain';
+    this.awaitedEvent = awaitedEvent;
   }
 }

@@ -12,8 +12,8 @@ import type { PartnerBorder } from '../border.ts';
 const typingTimeoutMs = 30_000;
 /** Rooms and users in one receipt EDU that are looked at. */
 const maxReceipts = 1_000;
-/** So often a receipt waits for its event, which comes in another lane and may be later. */
-const maxReceiptAttempts = 5;
+/** So long a receipt waits for its event, which comes in another lane and may be much later. */
+const maxReceiptWaitMs = 3_600_000;
 const receiptTypes: readonly string[] = ['m.read'];
 
 /** Tells the people here that somebody types; `timeoutMs` undefined: no longer. Memory only. */
@@ -61,19 +61,19 @@ export class EduReceiver {
   }
 
   /**
-   * An EDU that was staged, tried `attempts` times before; `also` is written with what it changes. Rejects
-   * with {@link TryAgain} while something that it refers to is not here yet.
+   * An EDU that was staged; `also` is written with what it changes. Those of one origin come one after the
+   * other. Rejects with {@link TryAgain} while something that it refers to is not here yet.
    */
   async receive(
     origin: string,
     edu: JsonValue,
-    attempts: number,
+    waited: Waited,
     also: readonly WriteOp[],
   ): Promise<EduOutcome> {
     if (!isObject(edu)) return { kind: 'refused', reason: 'it is not an EDU' };
     const { edu_type: type, content } = edu;
     if (type === 'm.typing') return this.#receiveTyping(origin, content);
-    if (type === 'm.receipt') return this.#receiveReceipts(origin, content, attempts, also);
+    if (type === 'm.receipt') return this.#receiveReceipts(origin, content, waited, also);
     return { kind: 'refused', reason: `EDUs of type ${String(type).slice(0, 100)} are not served` };
   }
 
@@ -93,7 +93,7 @@ export class EduReceiver {
   async #receiveReceipts(
     origin: string,
     content: JsonValue | undefined,
-    attempts: number,
+    waited: Waited,
     also: readonly WriteOp[],
   ): Promise<EduOutcome> {
     if (!isObject(content)) return { kind: 'refused', reason: 'm.receipt without content' };
@@ -107,10 +107,11 @@ export class EduReceiver {
       const view = await this.#engine.view(receipt.roomId);
       if (view === undefined || !mayActIn(view, origin, receipt.userId)) continue;
       const event = await this.#engine.event(receipt.eventId);
-      if (event?.streamPos === undefined && attempts < maxReceiptAttempts)
-        throw new TryAgain('the event of a receipt is not here yet');
+      if (event?.streamPos === undefined && waited.ms < maxReceiptWaitMs)
+        throw new TryAgain('the event of a receipt is not here yet', undefined, receipt.eventId);
       const eventPos = event?.roomId === receipt.roomId ? (event.streamPos ?? undefined) : undefined;
       if (eventPos === undefined) continue;
+      if (waited.attempts > 0 && (await this.#isOvertaken(view.roomNid, receipt))) continue;
       const position = nextPosition();
       const { roomId, type, ...rest } = receipt;
       const record = { ...rest, roomNid: view.roomNid, receiptType: type, eventPos };
@@ -125,6 +126,22 @@ export class EduReceiver {
     });
     return { kind: 'written' };
   }
+
+  /** Has a later receipt of this person been taken while this one waited for its event? */
+  async #isOvertaken(roomNid: number, { userId, type, threadId, ts }: Receipt): Promise<boolean> {
+    const known = await this.#db.receipts.ofUser(roomNid, userId);
+    return known.some(
+      (record) => record.receiptType === type && record.threadId === threadId && record.ts >= ts,
+    );
+  }
+}
+
+/** What a staged EDU has behind it. */
+export interface Waited {
+  /** How often it was tried before. */
+  readonly attempts: number;
+  /** Milliseconds since it was received. */
+  readonly ms: number;
 }
 
 interface Receipt {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Clock } from '../../protocol/runtime.ts';
+import type { Clock, Timer } from '../../protocol/runtime.ts';
 import { TryAgain } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Backlog } from './backlog.ts';
@@ -12,10 +12,20 @@ const maxDelayMs = 600_000;
 const maxAttempts = 300;
 /** Rows of one room that are with the room engine at the same time; it keeps their order. */
 const roomWindow = 100;
+/** EDUs go one by one: of two receipts of one person the later one counts. */
+const eduWindow = 1;
 
 interface RoomQueue {
   readonly rows: StagedRow[];
+  /** So many run at the same time. */
+  readonly window: number;
   running: number;
+}
+
+interface Retry {
+  readonly row: StagedRow;
+  readonly timer: Timer;
+  readonly awaitedEvent: string | undefined;
 }
 
 /**
@@ -31,7 +41,10 @@ export class Processor {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #rooms = new Map<string, RoomQueue>();
-  readonly #retries = new Map<number, StagedRow>();
+  /** Rows that wait for another attempt, by their numbers. */
+  readonly #retries = new Map<number, Retry>();
+  /** The numbers of those that wait for an event, by its id. */
+  readonly #awaiting = new Map<string, Set<number>>();
   #stopped = false;
   #active = 0;
   #idle: (() => void)[] = [];
@@ -72,8 +85,12 @@ export class Processor {
 
   /** A partner can be asked again: what waited for it need not wait longer. */
   retryNow(origin: string): void {
-    for (const row of [...this.#retries.values()])
-      if (row.origin === origin && this.#retries.delete(row.nid)) this.#enqueue(row);
+    for (const { row } of [...this.#retries.values()]) if (row.origin === origin) this.#retry(row.nid);
+  }
+
+  /** An event has its place in a room now: what waited for it need not wait longer. */
+  arrived(eventId: string): void {
+    for (const nid of this.#awaiting.get(eventId) ?? []) this.#retry(nid);
   }
 
   /** Rows that wait for another attempt. */
@@ -101,10 +118,11 @@ export class Processor {
     if (this.#stopped) return;
     this.#active += 1;
     this.#backlog.add(1);
-    const key = row.kind === 'pdu' ? row.roomId : ` ${row.origin}`;
+    const isPdu = row.kind === 'pdu';
+    const key = isPdu ? row.roomId : ` ${row.origin}`;
     let queue = this.#rooms.get(key);
     if (queue === undefined) {
-      queue = { rows: [], running: 0 };
+      queue = { rows: [], running: 0, window: isPdu ? roomWindow : eduWindow };
       this.#rooms.set(key, queue);
     }
     queue.rows.push(row);
@@ -112,7 +130,7 @@ export class Processor {
   }
 
   #pump(key: string, queue: RoomQueue): void {
-    while (queue.running < roomWindow) {
+    while (queue.running < queue.window) {
       const row = queue.rows.shift();
       if (row === undefined) break;
       queue.running += 1;
@@ -170,7 +188,8 @@ export class Processor {
   }
 
   async #receiveEdu(row: StagedRow): Promise<string | undefined> {
-    const outcome = await this.#edus.receive(row.origin, row.value, row.attempts, this.#inbox.removeOps(row));
+    const waited = { attempts: row.attempts, ms: this.#clock.now() - row.receivedTs };
+    const outcome = await this.#edus.receive(row.origin, row.value, waited, this.#inbox.removeOps(row));
     if (outcome.kind === 'refused') return outcome.reason;
     if (outcome.kind === 'ignored') await this.#inbox.remove(row);
     return undefined;
@@ -193,10 +212,29 @@ export class Processor {
     }
     const delay = Math.min(firstDelayMs * 2 ** Math.min(attempts - 1, 20), maxDelayMs);
     const next: StagedRow = { ...row, attempts, nextTryTs: this.#clock.now() + delay };
-    this.#retries.set(next.nid, next);
-    this.#clock.setTimer(delay, () => {
-      if (this.#retries.delete(next.nid)) this.#enqueue(next);
-    });
+    this.#wait(next, delay, error instanceof TryAgain ? error.awaitedEvent : undefined);
     await this.#inbox.putOff(next);
+  }
+
+  #wait(row: StagedRow, ms: number, awaitedEvent: string | undefined): void {
+    const timer = this.#clock.setTimer(ms, () => this.#retry(row.nid));
+    this.#retries.set(row.nid, { row, timer, awaitedEvent });
+    if (awaitedEvent === undefined) return;
+    const waiting = this.#awaiting.get(awaitedEvent) ?? new Set();
+    this.#awaiting.set(awaitedEvent, waiting.add(row.nid));
+  }
+
+  #retry(nid: number): void {
+    const retry = this.#retries.get(nid);
+    if (retry === undefined) return;
+    const { row, timer, awaitedEvent } = retry;
+    this.#retries.delete(nid);
+    timer.cancel();
+    if (awaitedEvent !== undefined) {
+      const waiting = this.#awaiting.get(awaitedEvent);
+      waiting?.delete(nid);
+      if (waiting?.size === 0) this.#awaiting.delete(awaitedEvent);
+    }
+    this.#enqueue(row);
   }
 }

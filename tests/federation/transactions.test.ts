@@ -53,6 +53,19 @@ describe('transactions on the way in', () => {
   });
   const edu = (name: string): JsonObject => ({ edu_type: 'm.test', content: { name } });
 
+  /** An event of bob's that A is not sent. */
+  async function withheld(body: string): Promise<{ pdu: JsonObject; eventId: string }> {
+    const partners = [a.entry()];
+    b.registry.replace([]);
+    const content = { msgtype: 'm.text', body };
+    const request = { userId: b.user('bob'), roomId, type: 'm.room.message', content };
+    const { eventId } = await b.engine.send(request);
+    b.registry.replace(partners);
+    await until(() => b.federation.link.status('a.test').state === 'connected');
+    const pdu = (await b.engine.event(eventId))?.pdu;
+    return { pdu: { ...pdu }, eventId };
+  }
+
   it('answer the same id again with the stored answer, and process it once', async () => {
     const first = await put('t1', { edus: [edu('one')] }, at(1, 1));
     assert.equal(first.status, 200);
@@ -184,6 +197,52 @@ describe('transactions on the way in', () => {
     await settled(a, b);
     assert.equal((await a.db.receipts.changes([view.roomNid], -1, a.db.streams.position)).length, 1);
     await until(() => a.typing.length === 1);
+  });
+
+  it('a receipt that waited for its event does not undo the one that came after it', async () => {
+    const said: string[] = [];
+    for (const body of ['one', 'two']) {
+      const content = { msgtype: 'm.text', body };
+      const request = { userId: a.user('alice'), roomId, type: 'm.room.message', content };
+      said.push((await a.engine.send(request)).eventId);
+    }
+    const [, second = ''] = said;
+    await settled(a, b);
+    // B's own event, of which A knows nothing yet.
+    const { pdu, eventId: unheard } = await withheld('three');
+    const receipt = (eventId: string, ts: number): JsonObject => ({
+      edu_type: 'm.receipt',
+      content: { [roomId]: { 'm.read': { [b.user('bob')]: { event_ids: [eventId], data: { ts } } } } },
+    });
+    await put('t1', { edus: [receipt(unheard, 1)] });
+    await put('t2', { edus: [receipt(second, 2)] });
+    await settled(a);
+    await put('t3', { pdus: [pdu] });
+    await until(async () => (await a.db.inbox.staged(0, 10)).length === 0);
+    assert.ok(await a.engine.event(unheard));
+    const view = await a.engine.view(roomId);
+    const [known] = await a.db.receipts.ofUser(view?.roomNid ?? 0, b.user('bob'));
+    assert.equal(known?.eventId, second);
+  });
+
+  it('a receipt waits for its event however often it has to be tried', async () => {
+    const { pdu, eventId } = await withheld('late');
+    const data = { event_ids: [eventId], data: { ts: 1 } };
+    const content = { [roomId]: { 'm.read': { [b.user('bob')]: data } } };
+    await put('t1', { edus: [{ edu_type: 'm.receipt', content }] });
+    const attempts = async (): Promise<number> => (await a.db.inbox.staged(0, 10))[0]?.attempts ?? 0;
+    for (let least = 1; least < 8; least += 1) {
+      await until(async () => (await attempts()) >= least);
+      // Each start tries what is staged at once.
+      await a.stop();
+      await a.start();
+    }
+    await until(() => a.federation.link.status('b.test').state === 'connected');
+    await put('t2', { pdus: [pdu] });
+    await until(async () => (await a.db.inbox.staged(0, 10)).length === 0);
+    const view = await a.engine.view(roomId);
+    const [known] = await a.db.receipts.ofUser(view?.roomNid ?? 0, b.user('bob'));
+    assert.equal(known?.eventId, eventId);
   });
 
   it('that were staged when the process ended are processed after the next start', async () => {
