@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
+import { Seeded } from '../support/seeded.ts';
 import { quiet, twoIslands, until } from './support.ts';
-
-/** A small generator (mulberry32), so that a failing run can be repeated. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('link: random faults', () => {
   for (const seed of [1, 2, 3])
     it(`both ends find each other again, and answers belong to their questions (seed ${seed})`, async () => {
-      const random = seeded(seed);
+      const choices = new Seeded(seed);
+      const random = () => choices.next();
       const { acme, bolt, clock, close } = await twoIslands({ dial: 'both' });
       try {
         for (const island of [acme, bolt])

@@ -1,22 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config, PartnerConfig } from '../../config/config.ts';
-import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+import type { PartnerConfig } from '../../config/config.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
-import type { SigningKey } from '../../protocol/signing.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
+import { type ConfigOptions, partnerEntry, testConfig } from './test-config.ts';
 import { Wire } from './wire.ts';
 
-export interface IslandOptions {
-  readonly enableRegistration?: boolean;
-  readonly registrationSharedSecret?: string;
-  readonly maxUploadSize?: number;
-  readonly defaultRoomVersion?: string;
-  readonly publicBaseurl?: string;
-  readonly database?: Config['database'];
+export interface IslandOptions extends ConfigOptions {
   readonly failPoint?: FailPoint;
   readonly clock?: Clock;
 }
@@ -58,36 +51,8 @@ export class TestIsland {
   }
 
   async start(): Promise<void> {
-    const {
-      maxUploadSize = 1024 * 1024,
-      enableRegistration = false,
-      defaultRoomVersion = '12',
-    } = this.#options;
-    const config: Config = {
-      file: join(this.directory, 'homeserver.yaml'),
-      directory: this.directory,
-      serverName: this.serverName,
-      publicBaseurl: this.#options.publicBaseurl,
-      signingKeyPath: join(this.directory, 'signing.key'),
-      linkKeyPath: join(this.directory, 'link.key'),
-      listeners: [
-        {
-          port: 0,
-          bindAddresses: ['127.0.0.1'],
-          xForwarded: false,
-          trustedProxies: [],
-          resources: ['client', 'link'],
-        },
-      ],
-      database: this.#options.database ?? { type: 'sqlite', path: join(this.directory, 'homeserver.db') },
-      dataDirectory: this.directory,
-      mediaStorePath: join(this.directory, 'media'),
-      maxUploadSize,
-      enableRegistration,
-      registrationSharedSecret: this.#options.registrationSharedSecret,
-      defaultRoomVersion,
-      partners: this.partners,
-    };
+    const { serverName, directory, partners } = this;
+    const config = testConfig({ ...this.#options, serverName, directory, partners });
     this.#homeserver = await startHomeserver(config, {
       clock: this.#options.clock ?? realClock,
       random: realRandom,
@@ -113,35 +78,10 @@ export class TestIsland {
     return accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
   }
 
-  /** Adds a partner, or replaces its entry. Without a URL it is the partner that dials. */
-  addPartner(serverName: string, key: SigningKey, urls: readonly string[] = []): void {
-    const others = this.partners.filter((partner) => partner.serverName !== serverName);
-    this.setPartners([...others, partnerConfig(serverName, key, urls)]);
-  }
-
   setPartners(partners: PartnerConfig[]): void {
     this.partners = partners;
     if (this.isRunning) this.homeserver.replacePartners(partners);
   }
-}
-
-/** The entry with which an island makes a server its partner. */
-function partnerConfig(serverName: string, key: SigningKey, urls: readonly string[]): PartnerConfig {
-  return {
-    serverName,
-    state: 'active',
-    verifyKeys: { [key.keyId]: { key: key.publicKey } },
-    transport: {
-      type: 'link',
-      urls,
-      dial: urls.length === 0 ? 'inbound' : 'both',
-      allowPrivateIp: false,
-      allowCleartext: false,
-      tls: {},
-    },
-    policy: defaultPartnerPolicy,
-    source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
-  };
 }
 
 /** Several islands in one process, and the wires between them. */
@@ -198,10 +138,11 @@ export class TestNetwork {
     const key = `${host} ${guest}`;
     const wire = this.#wires.get(key) ?? (await Wire.to(guestIsland.port));
     this.#wires.set(key, wire);
-    const { signingKey } = guestIsland.homeserver.keys;
     const hostIsland = this.island(host);
-    const urls = [`ws://127.0.0.1:${wire.port}/_archipelago/link/v1`];
-    hostIsland.addPartner(guest, signingKey, urls);
+    hostIsland.setPartners([
+      ...hostIsland.partners.filter(({ serverName }) => serverName !== guest),
+      partnerEntry(guest, guestIsland.homeserver.keys.signingKey, wire.port),
+    ]);
   }
 
   /** Breaks the wires between two islands, in both directions. */
@@ -247,14 +188,6 @@ export class TestNetwork {
     }, 'the network does not come to rest');
   }
 
-  /** Resolves when all that has arrived is processed, whatever still waits to be sent. */
-  async processed(): Promise<void> {
-    for (const { homeserver } of this.#running()) {
-      await homeserver.db.writer.idle();
-      await homeserver.federation.processed();
-    }
-  }
-
   /** Asks again and again; fails with `complaint` after ten seconds. */
   async until(isSo: () => boolean | Promise<boolean>, complaint: string): Promise<void> {
     const giveUp = Date.now() + 10_000;
@@ -275,7 +208,10 @@ export class TestNetwork {
   }
 
   async #isQuiet(): Promise<boolean> {
-    await this.processed();
+    for (const { homeserver } of this.#running()) {
+      await homeserver.db.writer.idle();
+      await homeserver.federation.processed();
+    }
     for (const { homeserver } of this.#running()) {
       for (const { serverName, outbox } of await homeserver.federation.status()) {
         const partner = this.#islands.get(serverName);

@@ -1,10 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A wire between two islands that a test can cut: a TCP proxy on loopback. */
+/** Where bytes go: to the island at the far end of the wire, or from it. */
+export type Direction = 'out' | 'back';
+
+/** A connection through the wire. */
+interface Strand {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** Nothing gets through any more, and neither end is told. */
+  isDead: boolean;
+}
+
+/** A wire between two islands that a test can cut, stall and break: a TCP proxy on loopback. */
 export class Wire {
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #strands = new Set<Strand>();
+  readonly #stalled = new Set<Direction>();
   #target: number;
   #isCut = false;
 
@@ -34,11 +46,31 @@ export class Wire {
   /** Everything on the wire breaks off, and nothing new gets through. */
   cut(): void {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { near, far } of this.#strands) {
+      near.destroy();
+      far.destroy();
+    }
   }
 
+  /** Nothing moves in a direction; what is sent waits, up to what the sockets hold. */
+  stall(direction: Direction): void {
+    this.#stalled.add(direction);
+    for (const strand of this.#strands) this.#flow(strand);
+  }
+
+  /** The connections of now go dead: what is sent is lost, and neither end hears of the other's end. */
+  kill(): void {
+    for (const strand of this.#strands) {
+      strand.isDead = true;
+      this.#flow(strand);
+    }
+  }
+
+  /** New connections get through, and what was stalled flows again. */
   heal(): void {
     this.#isCut = false;
+    this.#stalled.clear();
+    for (const strand of this.#strands) this.#flow(strand);
   }
 
   async close(): Promise<void> {
@@ -55,18 +87,37 @@ export class Wire {
       return;
     }
     const far = connect({ host: '127.0.0.1', port: this.#target });
-    far.on('error', () => near.destroy());
-    near.pipe(far);
-    far.pipe(near);
-    for (const [one, other] of [
+    const strand: Strand = { near, far, isDead: false };
+    this.#strands.add(strand);
+    far.on('error', () => far.destroy());
+    for (const [from, to] of [
       [near, far],
       [far, near],
     ] as const) {
-      this.#sockets.add(one);
-      one.once('close', () => {
-        this.#sockets.delete(one);
-        other.destroy();
+      from.on('data', (bytes) => {
+        if (strand.isDead) return;
+        if (!to.write(bytes)) from.pause();
       });
+      to.on('drain', () => this.#flow(strand));
+      from.on('end', () => {
+        if (!strand.isDead) to.end();
+      });
+      from.once('close', () => {
+        if (!strand.isDead) to.destroy();
+        if (near.destroyed && far.destroyed) this.#strands.delete(strand);
+      });
+    }
+    this.#flow(strand);
+  }
+
+  /** Lets each direction run that may. */
+  #flow({ near, far, isDead }: Strand): void {
+    for (const [from, to, direction] of [
+      [near, far, 'out'],
+      [far, near, 'back'],
+    ] as const) {
+      if (!isDead && (this.#stalled.has(direction) || to.writableNeedDrain)) from.pause();
+      else from.resume();
     }
   }
 }

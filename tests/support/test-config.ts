@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import type { Config, PartnerConfig } from '../../config/config.ts';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+
+export interface ConfigOptions {
+  readonly enableRegistration?: boolean;
+  readonly registrationSharedSecret?: string;
+  readonly maxUploadSize?: number;
+  readonly defaultRoomVersion?: string;
+  readonly publicBaseurl?: string;
+  readonly database?: Config['database'];
+}
+
+/** The configuration of an island that keeps all it has in one folder and listens on any free port of loopback. */
+export function testConfig({
+  serverName,
+  directory,
+  partners,
+  ...options
+}: ConfigOptions & {
+  readonly serverName: string;
+  readonly directory: string;
+  readonly partners: readonly PartnerConfig[];
+}): Config {
+  return {
+    file: join(directory, 'homeserver.yaml'),
+    directory,
+    serverName,
+    publicBaseurl: options.publicBaseurl,
+    signingKeyPath: join(directory, 'signing.key'),
+    linkKeyPath: join(directory, 'link.key'),
+    listeners: [
+      {
+        port: 0,
+        bindAddresses: ['127.0.0.1'],
+        xForwarded: false,
+        trustedProxies: [],
+        resources: ['client', 'link'],
+      },
+    ],
+    database: options.database ?? { type: 'sqlite', path: join(directory, 'homeserver.db') },
+    dataDirectory: directory,
+    mediaStorePath: join(directory, 'media'),
+    maxUploadSize: options.maxUploadSize ?? 1024 * 1024,
+    enableRegistration: options.enableRegistration ?? false,
+    registrationSharedSecret: options.registrationSharedSecret,
+    defaultRoomVersion: options.defaultRoomVersion ?? '12',
+    partners,
+  };
+}
+
+/** An entry for a partner that is reached over a port of loopback, its key pinned. */
+export function partnerEntry(
+  serverName: string,
+  signingKey: { readonly keyId: string; readonly publicKey: string },
+  port: number,
+): PartnerConfig {
+  return {
+    serverName,
+    state: 'active',
+    verifyKeys: { [signingKey.keyId]: { key: signingKey.publicKey } },
+    transport: {
+      type: 'link',
+      urls: [`ws://127.0.0.1:${port}/_archipelago/link/v1`],
+      dial: 'both',
+      allowPrivateIp: false,
+      allowCleartext: false,
+      tls: {},
+    },
+    policy: defaultPartnerPolicy,
+    source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
+  };
+}
