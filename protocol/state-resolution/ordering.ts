@@ -25,41 +25,43 @@ export function powerEvents(fullConflicted: ReadonlySet<string>, load: LoadEvent
   return chosen;
 }
 
+interface Node {
+  readonly event: RoomEvent;
+  /** The sender's. */
+  readonly power: number;
+  /** Those of the events that name this one as an auth event. */
+  readonly releases: Node[];
+  /** How many of the events it names have no place yet. */
+  waitsFor: number;
+}
+
 /**
  * Reverse topological power ordering: Kahn's algorithm along `auth_events`, always taking the smallest candidate:
  * greater power of the sender first, then the earlier timestamp, then the smaller event id.
  */
 export function byPower(eventIds: ReadonlySet<string>, version: RoomVersion, load: LoadEvent): RoomEvent[] {
-  const nodes = new Map<string, { event: RoomEvent; power: number; waitsFor: number; releases: string[] }>();
+  const nodes = new Map<string, Node>();
   for (const eventId of eventIds) {
     const event = load(eventId);
     if (event === undefined) continue;
-    nodes.set(eventId, { event, power: senderPower(event, version, load), waitsFor: 0, releases: [] });
+    nodes.set(eventId, { event, power: senderPower(event, version, load), releases: [], waitsFor: 0 });
   }
-  for (const [eventId, node] of nodes) {
+  for (const node of nodes.values()) {
     for (const authId of new Set(node.event.pdu.auth_events)) {
       const auth = nodes.get(authId);
       if (auth === undefined) continue;
-      auth.releases.push(eventId);
+      auth.releases.push(node);
       node.waitsFor++;
     }
   }
-  const ready = new Heap<string>((a, b) => {
-    const [x, y] = [nodes.get(a), nodes.get(b)];
-    if (x === undefined || y === undefined) return 0;
-    if (x.power !== y.power) return x.power > y.power ? -1 : 1;
-    return compareAge(x.event, y.event);
-  });
-  for (const [eventId, node] of nodes) if (node.waitsFor === 0) ready.push(eventId);
+  const ready = new Heap<Node>((x, y) =>
+    x.power === y.power ? compareAge(x.event, y.event) : x.power > y.power ? -1 : 1,
+  );
+  for (const node of nodes.values()) if (node.waitsFor === 0) ready.push(node);
   const sorted: RoomEvent[] = [];
-  for (let eventId = ready.pop(); eventId !== undefined; eventId = ready.pop()) {
-    const node = nodes.get(eventId);
-    if (node === undefined) continue;
+  for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
     sorted.push(node.event);
-    for (const released of node.releases) {
-      const waiting = nodes.get(released);
-      if (waiting !== undefined && --waiting.waitsFor === 0) ready.push(released);
-    }
+    for (const released of node.releases) if (--released.waitsFor === 0) ready.push(released);
   }
   return sorted;
 }

@@ -1,12 +1,11 @@
-import { type RoomEvent, type StateMap, stateKeyOf } from '../../protocol/event.ts';
+import type { RoomEvent, StateMap } from '../../protocol/event.ts';
 import { separate } from '../../protocol/state-resolution/conflicts.ts';
 import { resolveState } from '../../protocol/state-resolution/resolve.ts';
 import type { EventLookup } from '../event-lookup.ts';
 import type { Room } from '../room.ts';
 
-/** No room of a company comes near these; they end a walk that somebody made up to keep us busy. */
+/** No room of a company comes near it; it ends a walk that somebody made up to keep us busy. */
 const maxAuthChain = 200_000;
-const maxRounds = 64;
 
 /** Loads the events and all that authorises them, breadth first, a batch of queries per generation. */
 export async function loadAuthChain(
@@ -31,22 +30,21 @@ export async function loadAuthChain(
 /**
  * Resolves state maps by the room version's algorithm. The algorithm itself is synchronous and asks for
  * events by id: what it turns out to need beyond the conflicted events' auth chains is loaded, and it runs
- * again; the same input gives the same result however often it runs.
+ * again; the same input gives the same result however often it runs. Each round loads what it misses with all
+ * that authorises it, or learns that we do not hold it, so there are few.
  */
 export async function resolve(lookup: EventLookup, room: Room, sets: readonly StateMap[]): Promise<StateMap> {
   const events = new Map<string, RoomEvent>();
   const absent = new Set<string>();
-  const create = sets[0]?.get(stateKeyOf('m.room.create', ''));
-  const { conflicted } = separate(sets);
-  await loadAuthChain(lookup, room, create === undefined ? conflicted : [...conflicted, create], events);
-  for (let round = 0; ; round += 1) {
+  await loadAuthChain(lookup, room, separate(sets).conflicted, events);
+  for (;;) {
     const misses = new Set<string>();
     const resolved = resolveState(room.version, sets, (id) => {
       const event = events.get(id);
       if (event === undefined && !absent.has(id)) misses.add(id);
       return event;
     });
-    if (misses.size === 0 || round === maxRounds) return resolved;
+    if (misses.size === 0) return resolved;
     await loadAuthChain(lookup, room, misses, events);
     for (const id of misses) if (!events.has(id)) absent.add(id);
   }
