@@ -59,7 +59,8 @@ export function parseJson(text: string | Uint8Array, options: ParseOptions = {})
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function decodeUtf8(bytes: Uint8Array): string {
+/** The text of UTF-8 bytes; throws {@link JsonError}. */
+export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {

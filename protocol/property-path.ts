@@ -3,7 +3,7 @@ export function propertyPath(path: string): string[] {
   const keys: string[] = [];
   let key = '';
   for (let index = 0; index < path.length; index++) {
-    const char = path[index] ?? '';
+    const char = path.charAt(index);
     const next = path[index + 1];
     if (char === '\\' && (next === '.' || next === '\\')) {
       key += next;

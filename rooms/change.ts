@@ -1,10 +1,11 @@
-import { type RoomEvent, stateKeyOf } from '../protocol/event.ts';
+import { type Pdu, type RoomEvent, stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import { redact } from '../protocol/redaction.ts';
 import type { Note, WriteOp } from '../storage/write-set.ts';
 import { backfilledPosition, nextPosition, type Position } from '../storage/write-set.ts';
 import { type Consequences, putState, relayTo, removeState } from './consequences.ts';
 import type { RoomContext } from './context.ts';
+import { hasItsContent } from './receive/03-hash.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
 import type { Room } from './room.ts';
 import { type StateSet, stateDifference } from './state/state-set.ts';
@@ -183,10 +184,11 @@ export class RoomChange {
     this.room.tips.set(event.eventId, event);
   }
 
-  /** Replaces a stored event by its redacted form, in the database and in memory. */
+  /** Replaces a stored event by another form of it, redacted or whole, in the database and in memory. */
   replace(event: StoredEvent): void {
     const { room } = this;
-    this.ops.push(...this.#ctx.db.events.redact(event.nid, event.pdu, event.redactedBy ?? ''));
+    this.room.changing = true;
+    this.ops.push(...this.#ctx.db.events.rewrite(event.nid, event.pdu, event.redactedBy));
     room.pendingEvents.set(event.eventId, event);
     this.#touched.set(event.eventId, event);
     if (event.pdu.state_key === undefined) return;
@@ -287,7 +289,7 @@ export class RoomChange {
     const stored: Draft = {
       eventId: event.eventId,
       roomId: this.room.roomId,
-      pdu: place.existing?.redactedBy ? place.existing.pdu : event.pdu,
+      pdu: formOf(event, place.existing),
       rejected: place.rejectReason !== null,
       nid: place.existing?.nid ?? this.#ctx.store.nextEvent(),
       roomNid: this.room.roomNid,
@@ -327,8 +329,8 @@ export class RoomChange {
       return;
     }
     this.ops.push(...events.update(stored.nid, { ...stored, position }));
-    if (stored.redactedBy !== null && existing.redactedBy === null)
-      this.ops.push(...events.redact(stored.nid, stored.pdu, stored.redactedBy));
+    if (stored.pdu !== existing.pdu)
+      this.ops.push(...events.rewrite(stored.nid, stored.pdu, stored.redactedBy));
   }
 
   /** Previous events that we do not hold become backward extremities. */
@@ -401,6 +403,12 @@ export class RoomChange {
     this.ops.push(...ops);
     this.notes.push(...notes);
   }
+}
+
+/** Of two copies of an event the one to keep: a redacted one if it was redacted, else one with its content. */
+function formOf(event: RoomEvent, existing: StoredEvent | undefined): Pdu {
+  if (existing === undefined) return event.pdu;
+  return existing.redactedBy !== null || hasItsContent(existing.pdu) ? existing.pdu : event.pdu;
 }
 
 function isRedaction(event: StoredEvent): boolean {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Timer } from '../../protocol/runtime.ts';
 import { RoomError } from '../../rooms/errors.ts';
 import { transactionDigest } from '../digest.ts';
@@ -14,10 +13,12 @@ import type { Processor } from './processor.ts';
 import {
   checkLane,
   type InboundTransaction,
+  type Member,
   readTransaction,
   roomOf,
   type Sequencing,
   sequencingOf,
+  valuesOf,
 } from './transaction.ts';
 
 /** More rows than this waiting in memory to be processed, and no further transaction is acknowledged. */
@@ -42,7 +43,7 @@ export interface ArrivingTransaction {
   readonly origin: string;
   readonly txnId: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Promise<JsonObject>;
+  readonly body: Promise<Buffer>;
 }
 
 /**
@@ -111,7 +112,7 @@ export class Inbound {
   async #takeVolatile({ origin, body }: ArrivingTransaction): Promise<FederationResponse> {
     const { pdus, edus } = readTransaction(await body, origin);
     if (pdus.length > 0) throw new RoomError(400, 'M_INVALID_PARAM', 'Events have to be sent in their lane');
-    for (const edu of edus) await this.#deps.edus.receiveVolatile(origin, edu);
+    for (const { value } of edus) await this.#deps.edus.receiveVolatile(origin, value);
     return jsonResponse(200, { pdus: {} });
   }
 
@@ -122,7 +123,7 @@ export class Inbound {
     const { inbox, backlog } = this.#deps;
     const transaction = readTransaction(await body, origin);
     if (header !== undefined) checkLane(transaction, header);
-    const digest = transactionDigest(transaction.pdus, transaction.edus);
+    const digest = transactionDigest(valuesOf(transaction.pdus), valuesOf(transaction.edus));
     const received = header === undefined ? undefined : await this.#lane(origin, header.lane);
     if (header === undefined || isKnownPlace(header, received)) {
       const known = await inbox.transaction(origin, txnId);
@@ -171,29 +172,21 @@ export class Inbound {
   #rows(origin: string, { pdus, edus }: InboundTransaction): StagedRow[] {
     const { inbox, clock } = this.#deps;
     const receivedTs = clock.now();
-    const row = (
-      kind: 'pdu' | 'edu',
-      value: JsonValue,
-      roomId: string,
-      deadReason: string | null,
-    ): StagedRow => ({
-      nid: inbox.nextId(),
-      origin,
-      kind,
-      roomId,
-      value,
-      receivedTs,
-      attempts: 0,
-      nextTryTs: 0,
-      deadReason,
-    });
-    return [
-      ...pdus.map((pdu) => {
-        const roomId = roomOf(pdu);
-        return row('pdu', pdu, roomId ?? '', roomId === undefined ? 'it does not say its room' : null);
-      }),
-      ...edus.map((edu) => row('edu', edu, '', null)),
-    ];
+    const row = (kind: 'pdu' | 'edu', { value, fault }: Member): StagedRow => {
+      const roomId = kind === 'pdu' ? roomOf(value) : '';
+      return {
+        nid: inbox.nextId(),
+        origin,
+        kind,
+        roomId: roomId ?? '',
+        value,
+        receivedTs,
+        attempts: 0,
+        nextTryTs: 0,
+        deadReason: fault ?? (roomId === undefined ? 'format: it does not say its room' : null),
+      };
+    };
+    return [...pdus.map((pdu) => row('pdu', pdu)), ...edus.map((edu) => row('edu', edu))];
   }
 
   async #lane(origin: string, lane: string): Promise<LanePlace | undefined> {

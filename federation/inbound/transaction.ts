@@ -1,32 +1,63 @@
-import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
+import { isObject, JsonError, type JsonValue, parseJson } from '../../protocol/json.ts';
+import { sliceArray, sliceObject } from '../../protocol/json-slices.ts';
 import { RoomError } from '../../rooms/errors.ts';
 import { isLane, type LaneHeader, readLaneHeaders, volatileLane } from '../lanes.ts';
 import { maxEdus, maxPdus } from '../outbox/transaction.ts';
 
-/** A transaction as it arrived, its shape checked. */
-export interface InboundTransaction {
-  readonly pdus: readonly JsonValue[];
-  readonly edus: readonly JsonValue[];
+/** An event or EDU of a transaction. */
+export interface Member {
+  /** What was sent; of what cannot be parsed its text, cut to a readable length. */
+  readonly value: JsonValue;
+  /** Why it cannot be used at all. */
+  readonly fault?: string;
 }
 
-/** Checks what needs no state: shape, origin, limits. Throws the answer for the partner. */
-export function readTransaction(body: JsonObject, origin: string): InboundTransaction {
-  if (body['origin'] !== undefined && body['origin'] !== origin)
+/** A transaction as it arrived, its shape checked. */
+export interface InboundTransaction {
+  readonly pdus: readonly Member[];
+  readonly edus: readonly Member[];
+}
+
+const maxFaultyText = 4_096;
+
+/**
+ * Checks what needs no state: shape, origin, limits. Throws the answer for the partner. An event that is not JSON
+ * as Matrix allows it does not spoil the others: it alone is marked.
+ */
+export function readTransaction(body: Buffer, origin: string): InboundTransaction {
+  const members = sliceObject(body);
+  const claimed = members.get('origin');
+  if (claimed !== undefined && parseJson(claimed) !== origin)
     throw new RoomError(
       403,
       'M_FORBIDDEN',
       'The transaction names another origin than the one that sends it',
     );
-  const pdus = listOf(body, 'pdus', maxPdus);
-  const edus = listOf(body, 'edus', maxEdus);
-  return { pdus, edus };
+  return {
+    pdus: listOf(members.get('pdus'), 'pdus', maxPdus),
+    edus: listOf(members.get('edus'), 'edus', maxEdus),
+  };
 }
 
-function listOf(body: JsonObject, name: string, limit: number): readonly JsonValue[] {
-  const list = body[name] ?? [];
-  if (!Array.isArray(list)) throw new RoomError(400, 'M_BAD_JSON', `${name} has to be a list`);
-  if (list.length > limit) throw new RoomError(400, 'M_TOO_LARGE', `At most ${limit} ${name} are allowed`);
-  return list;
+function listOf(text: string | undefined, name: string, limit: number): readonly Member[] {
+  if (text === undefined || text === 'null') return [];
+  if (!text.startsWith('[')) throw new RoomError(400, 'M_BAD_JSON', `${name} has to be a list`);
+  const items = sliceArray(text);
+  if (items.length > limit) throw new RoomError(400, 'M_TOO_LARGE', `At most ${limit} ${name} are allowed`);
+  return items.map(memberOf);
+}
+
+function memberOf(text: string): Member {
+  try {
+    return { value: parseJson(text) };
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return { value: text.slice(0, maxFaultyText).toWellFormed(), fault: `format: ${error.message}` };
+  }
+}
+
+export function valuesOf(members: readonly Member[]): JsonValue[] {
+  return members.map(({ value }) => value);
 }
 
 /** The order in which a transaction is to be taken, from the header of its request. */

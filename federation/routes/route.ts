@@ -20,6 +20,8 @@ export interface RouteRequest {
   param(name: string): string;
   /** The parsed body, which has to be an object. */
   json(): Promise<JsonObject>;
+  /** The body as it came. */
+  bytes(): Promise<Buffer>;
   readonly log: Logger;
 }
 

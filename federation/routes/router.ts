@@ -107,6 +107,7 @@ function routeRequest(request: FederationRequest, found: Found, log: Logger): Ro
     query: found.query,
     param: (name) => found.params.get(name) ?? '',
     json: () => readObject(request.body(found.route.maxBodyBytes ?? defaultMaxBodyBytes)),
+    bytes: () => request.body(found.route.maxBodyBytes ?? defaultMaxBodyBytes),
     log,
   };
 }

@@ -13,7 +13,7 @@ export const send: FederationRoute = {
       origin: request.origin,
       txnId: request.param('txnId'),
       headers: request.headers,
-      body: request.json(),
+      body: request.bytes(),
     });
     return { response: answer };
   },

@@ -5,6 +5,7 @@ import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
 import type { StateSet } from '../state/state-set.ts';
 import type { ReceiveOutcome, StoredEvent } from '../types.ts';
+import { hasItsContent } from './03-hash.ts';
 import { checkByAuthEvents, impliedCreate } from './04-auth-events.ts';
 import { checkByStateBefore, stateBefore } from './05-state-before.ts';
 import { checkByCurrentState } from './06-current-state.ts';
@@ -40,27 +41,31 @@ export async function admit(
     return {
       kind: 'decided',
       outcome: { kind: 'duplicate', eventId: event.eventId },
-      written: writeAlso(ctx, options.also),
+      written: completes(event, existing)
+        ? complete(ctx, room, { ...existing, pdu: event.pdu }, options.also)
+        : writeAlso(ctx, options.also),
       stored: existing,
     };
   }
   const prevIds = new Set(event.pdu.prev_events);
   const prev = await ctx.lookup.many(prevIds, room);
-  const unheld = [...prevIds].filter((id) => {
-    const found = prev.get(id);
-    return found === undefined || found.stateGroupAfter === null || found.roomId !== room.roomId;
-  });
+  if ([...prev.values()].some((found) => found.roomId !== room.roomId))
+    return {
+      kind: 'decided',
+      outcome: {
+        kind: 'dropped',
+        eventId: event.eventId,
+        reason: 'format: a previous event is of another room',
+      },
+      written: writeAlso(ctx, options.also),
+    };
+  const unheld = [...prevIds].filter((id) => (prev.get(id)?.stateGroupAfter ?? null) === null);
   if (unheld.length > 0 && options.given === undefined) return { kind: 'gap', missing: unheld };
   // Only the create event comes after nothing; whatever else claims that fails the auth rules there.
   const before =
     prevIds.size === 0
       ? ctx.sets.create(room, new Map())
-      : await stateBefore(
-          ctx,
-          room,
-          [...prev.values()].filter((found) => found.roomId === room.roomId),
-          options.given,
-        );
+      : await stateBefore(ctx, room, prev.values(), options.given);
   if (before === undefined) return { kind: 'gap', missing: unheld };
   const verdict = await judge(ctx, room, event, before);
   const change = new RoomChange(ctx, room);
@@ -105,6 +110,23 @@ export async function judge(
   if (!step5.ok) return { kind: 'rejected', reason: step5.reason, waitingFor: [] };
   const step6 = await checkByCurrentState(ctx, room, event, before);
   return step6.ok ? { kind: 'accepted' } : { kind: 'soft-failed', reason: step6.reason };
+}
+
+/** Has this copy the content of the event, and what we hold has not, though nobody redacted it? */
+function completes(event: RoomEvent, existing: StoredEvent): boolean {
+  return existing.redactedBy === null && !hasItsContent(existing.pdu) && hasItsContent(event.pdu);
+}
+
+/** Somebody gave us an altered copy first: the whole one replaces it. */
+function complete(
+  ctx: RoomContext,
+  room: Room,
+  whole: StoredEvent,
+  also: readonly WriteOp[] | undefined,
+): Promise<void> {
+  const change = new RoomChange(ctx, room);
+  change.replace(whole);
+  return change.commit('whole copy of an event', also);
 }
 
 /** Writes what had to go with an event that itself changes nothing. */

@@ -25,7 +25,7 @@ export function checkWire(value: JsonValue, version: RoomVersion, keys: KeyRing)
   if (!format.ok) return format;
   const signatures = checkSignatures(format.pdu, version, keys);
   if (!signatures.ok) return signatures;
-  const { pdu } = checkHash(format.pdu, version);
+  const pdu = checkHash(format.pdu, version);
   const { unsigned: _, ...bare } = pdu;
   const clean = bare as Pdu; // only an optional key was taken away
   return {

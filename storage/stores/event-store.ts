@@ -8,7 +8,7 @@ import {
   type EventChange,
   insertEventOps,
   type NewEvent,
-  redactEventOps,
+  rewriteEventOps,
   updateEventOps,
 } from './event-writes.ts';
 import { Lru } from './lru.ts';
@@ -167,8 +167,9 @@ export class EventStore {
     return [{ kind: 'update', table: 'events', set: { stream_pos: position }, where: { event_nid: nid } }];
   }
 
-  redact(nid: number, redacted: Pdu, redactedBy: string): WriteOp[] {
-    return redactEventOps(nid, redacted, redactedBy);
+  /** Another form of the event: redacted by that event, or (null) whole where only its redacted form was known. */
+  rewrite(nid: number, pdu: Pdu, redactedBy: string | null): WriteOp[] {
+    return rewriteEventOps(nid, pdu, redactedBy);
   }
 
   /** Reads records; one that is in memory already is the same object for everybody. */

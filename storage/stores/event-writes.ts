@@ -92,13 +92,13 @@ export function updateEventOps(nid: number, change: EventChange): WriteOp[] {
   return [{ kind: 'update', table: 'events', set, where: { event_nid: nid } }];
 }
 
-/** Replaces the text by the redacted form. What was cut out is gone. */
-export function redactEventOps(nid: number, redacted: Pdu, redactedBy: string): WriteOp[] {
+/** Replaces the text by the redacted form, or (`redactedBy` null) by the whole one. What was there is gone. */
+export function rewriteEventOps(nid: number, pdu: Pdu, redactedBy: string | null): WriteOp[] {
   return [
     {
       kind: 'update',
       table: 'events',
-      set: { json: canonicalJson(redacted), redacted_by: redactedBy },
+      set: { json: canonicalJson(pdu), redacted_by: redactedBy },
       where: { event_nid: nid },
     },
   ];

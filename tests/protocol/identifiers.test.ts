@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  isMxcUri,
   isValidEventId,
   isValidLocalpart,
   isValidRoomId,
@@ -185,6 +186,26 @@ describe('An event id', () => {
   it('has at most 255 bytes', () => {
     assert.ok(isValidEventId(`$${'é'.repeat(127)}`));
     assert.equal(isValidEventId(`$${'é'.repeat(127)}x`), false);
+  });
+});
+
+describe('An mxc URI', () => {
+  it('names a server and a medium of few characters', () => {
+    for (const uri of ['mxc://acme.test/a-B_9', 'mxc://acme.test:8448/x', 'mxc://[::1]/x'])
+      assert.ok(isMxcUri(uri), uri);
+    for (const uri of [
+      '',
+      'mxc://acme.test',
+      'mxc://acme.test/',
+      'mxc:///x',
+      'mxc://a_b/x',
+      'mxc://acme.test/a/b',
+      'mxc://acme.test/a.b',
+      'mxc://acme.test/../x',
+      'https://acme.test/x',
+      'mxc://acme.test/x\n',
+    ])
+      assert.equal(isMxcUri(uri), false, uri);
   });
 });
 

@@ -123,7 +123,7 @@ onBothDatabases('Stores of rooms', (database) => {
     const before = (await store(roomNid, [{ eventId: '$red', pdu: pduOf('m.room.message') }])).get('$red');
     assert.ok(before);
     const redacted = pduOf('m.room.message', { content: {} });
-    await write(db, db.events.redact(before.nid, redacted, '$redaction'));
+    await write(db, db.events.rewrite(before.nid, redacted, '$redaction'));
     db.events.remember({ ...before, pdu: redacted, redactedBy: '$redaction' });
     assert.deepEqual((await db.events.get('$red'))?.pdu.content, {});
     db.events.forget('$red');

@@ -49,11 +49,11 @@ export function testConfig({
   };
 }
 
-/** An entry for a partner that is reached over a port of loopback, its key pinned. */
+/** An entry for a partner, its key pinned, that is reached over a port of loopback; without one it dials. */
 export function partnerEntry(
   serverName: string,
   signingKey: { readonly keyId: string; readonly publicKey: string },
-  port: number,
+  port?: number,
 ): PartnerConfig {
   return {
     serverName,
@@ -61,8 +61,8 @@ export function partnerEntry(
     verifyKeys: { [signingKey.keyId]: { key: signingKey.publicKey } },
     transport: {
       type: 'link',
-      urls: [`ws://127.0.0.1:${port}/_archipelago/link/v1`],
-      dial: 'both',
+      urls: port === undefined ? [] : [`ws://127.0.0.1:${port}/_archipelago/link/v1`],
+      dial: port === undefined ? 'inbound' : 'both',
       allowPrivateIp: false,
       allowCleartext: false,
       tls: {},

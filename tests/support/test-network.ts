@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PartnerConfig } from '../../config/config.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
+import type { SigningKey } from '../../protocol/signing.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -78,6 +79,12 @@ export class TestIsland {
     return accounts.openSession(userId, { remoteAddress: '127.0.0.1' });
   }
 
+  /** Adds a partner, or replaces its entry. Without a port it is the partner that dials. */
+  addPartner(serverName: string, key: SigningKey, port?: number): void {
+    const others = this.partners.filter((partner) => partner.serverName !== serverName);
+    this.setPartners([...others, partnerEntry(serverName, key, port)]);
+  }
+
   setPartners(partners: PartnerConfig[]): void {
     this.partners = partners;
     if (this.isRunning) this.homeserver.replacePartners(partners);
@@ -138,11 +145,7 @@ export class TestNetwork {
     const key = `${host} ${guest}`;
     const wire = this.#wires.get(key) ?? (await Wire.to(guestIsland.port));
     this.#wires.set(key, wire);
-    const hostIsland = this.island(host);
-    hostIsland.setPartners([
-      ...hostIsland.partners.filter(({ serverName }) => serverName !== guest),
-      partnerEntry(guest, guestIsland.homeserver.keys.signingKey, wire.port),
-    ]);
+    this.island(host).addPartner(guest, guestIsland.homeserver.keys.signingKey, wire.port);
   }
 
   /** Breaks the wires between two islands, in both directions. */
@@ -188,6 +191,14 @@ export class TestNetwork {
     }, 'the network does not come to rest');
   }
 
+  /** Resolves when all that has arrived is processed, whatever still waits to be sent. */
+  async processed(): Promise<void> {
+    for (const { homeserver } of this.#running()) {
+      await homeserver.db.writer.idle();
+      await homeserver.federation.processed();
+    }
+  }
+
   /** Asks again and again; fails with `complaint` after ten seconds. */
   async until(isSo: () => boolean | Promise<boolean>, complaint: string): Promise<void> {
     const giveUp = Date.now() + 10_000;
@@ -208,10 +219,7 @@ export class TestNetwork {
   }
 
   async #isQuiet(): Promise<boolean> {
-    for (const { homeserver } of this.#running()) {
-      await homeserver.db.writer.idle();
-      await homeserver.federation.processed();
-    }
+    await this.processed();
     for (const { homeserver } of this.#running()) {
       for (const { serverName, outbox } of await homeserver.federation.status()) {
         const partner = this.#islands.get(serverName);
