@@ -5,6 +5,9 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
+/** Node's servers close a connection that was idle for five seconds. */
+const maxIdleMs = 2_000;
+
 /**
  * One keep-alive HTTP/1.1 connection that sends one request at a time and does as little as possible: on two cores
  * the load generator competes with the server it measures, and a full HTTP client costs as much as the server.
@@ -14,6 +17,7 @@ export class HttpConnection {
   readonly #socket: Socket;
   readonly #host: string;
   #received: Buffer = Buffer.alloc(0);
+  #lastUse = performance.now();
   #waiting: { resolve: (answer: HttpAnswer) => void; reject: (error: Error) => void } | undefined;
 
   private constructor(socket: Socket, host: string) {
@@ -32,6 +36,11 @@ export class HttpConnection {
       socket.once('error', reject);
     });
     return new HttpConnection(socket, `127.0.0.1:${port}`);
+  }
+
+  /** False for one that the server may be about to close because nobody uses it. */
+  get isFresh(): boolean {
+    return !this.#socket.destroyed && performance.now() - this.#lastUse < maxIdleMs;
   }
 
   request(method: string, path: string, token: string | undefined, body?: string): Promise<HttpAnswer> {
@@ -78,6 +87,7 @@ export class HttpConnection {
     this.#received = this.#received.subarray(end + 4 + length);
     const waiting = this.#waiting;
     this.#waiting = undefined;
+    this.#lastUse = performance.now();
     waiting?.resolve({ status: Number(head.slice(9, 12)), body });
   }
 }

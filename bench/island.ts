@@ -6,8 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Checkout } from './checkout.ts';
+import { type Checkout, root } from './checkout.ts';
 import { HttpConnection } from './http-connection.ts';
+import type { Seeded } from './seed.ts';
 import { ServerProcess } from './server-process.ts';
 
 const run = promisify(execFile);
@@ -94,6 +95,16 @@ registration_shared_secret: ${secret}
     });
     client.close();
     return { userId: String(user['user_id']), token: String(user['access_token']) };
+  }
+
+  /** Fills the database, while the island does not run: see `seed.ts`. */
+  async seed(members: number, tokens: number, messages: number): Promise<Seeded> {
+    const counts = [members, tokens, messages].map(String);
+    const script = join(root, 'bench', 'seed.ts');
+    const args = ['--import', 'tsx', script, this.checkout.root, this.configuration, ...counts];
+    const { stdout } = await run(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 });
+    // What the script prints last.
+    return JSON.parse(stdout) as Seeded;
   }
 
   async stop(): Promise<void> {

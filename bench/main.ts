@@ -2,9 +2,13 @@ import { parseArgs } from 'node:util';
 import { type Checkout, checkoutAt, root } from './checkout.ts';
 import { printReport, type Report, writeResults } from './report.ts';
 import { benchSend } from './send.ts';
+import { benchStart } from './start.ts';
+import { benchSync } from './sync.ts';
 
 const parts: Readonly<Record<string, (checkouts: readonly Checkout[], runs: number) => Promise<Report>>> = {
   send: benchSend,
+  sync: benchSync,
+  start: benchStart,
 };
 
 const usage = `npm run bench [-- ${Object.keys(parts).join('|')} …] [--runs N] [--against DIR]
@@ -34,5 +38,5 @@ async function main(): Promise<void> {
 
 await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 2;
+  process.exit(2);
 });

@@ -24,6 +24,12 @@ export class ServerProcess {
   static async start(args: readonly string[], isReady: (line: string) => boolean): Promise<ServerProcess> {
     const started = performance.now();
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Nothing that was started outlives the benchmark, however that ends.
+    const end = (): void => {
+      child.kill('SIGKILL');
+    };
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
     let output = '';
     return new Promise((resolve, reject) => {
       const read = (chunk: Buffer): void => {
