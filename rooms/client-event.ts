@@ -109,3 +109,21 @@ export async function clientEventsFor(
     });
   });
 }
+
+/**
+ * The client form of the events of a state. Each has its own place in the room's history, and the state at each would
+ * have to be loaded to tell what it replaced and what the reader was then: a room of a thousand has a million entries
+ * in these states. `unsigned` goes without both, which are optional.
+ */
+export async function clientStateFor(
+  ctx: RoomContext,
+  reader: { userId: string; deviceId?: string | undefined },
+  events: readonly StoredEvent[],
+): Promise<ClientEvent[]> {
+  const now = ctx.clock.now();
+  const wanted = events.flatMap(({ redactedBy }) => redactedBy ?? []);
+  const redactions = await ctx.lookup.many(wanted, events[0] && ctx.rooms.peek(events[0].roomId));
+  return events.map((event) =>
+    toClientEvent(event, { ...reader, now, redaction: redactions.get(event.redactedBy ?? '') }),
+  );
+}

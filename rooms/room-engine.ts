@@ -1,6 +1,6 @@
 import { type StateMap, stateKeyOf } from '../protocol/event.ts';
 import type { JsonValue } from '../protocol/json.ts';
-import { type ClientEventExtras, clientEventsFor, toClientEvent } from './client-event.ts';
+import { type ClientEventExtras, clientEventsFor, clientStateFor, toClientEvent } from './client-event.ts';
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
@@ -152,6 +152,14 @@ export class RoomEngine {
     events: readonly StoredEvent[],
   ): Promise<ClientEvent[]> {
     return clientEventsFor(this.#ctx, reader, events);
+  }
+
+  /** The same for the events of a state, without what `unsigned` tells of the room at each of them. */
+  clientState(
+    reader: { userId: string; deviceId?: string | undefined },
+    events: readonly StoredEvent[],
+  ): Promise<ClientEvent[]> {
+    return clientStateFor(this.#ctx, reader, events);
   }
 
   clientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {

@@ -99,7 +99,7 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
           ...(clientEvent === undefined ? {} : { event: clientEvent }),
           events_before: await engine.clientEvents(user, before.events),
           events_after: await engine.clientEvents(user, after.events),
-          state: await engine.clientEvents(user, shown),
+          state: await engine.clientState(user, shown),
         };
       },
     }),
@@ -184,5 +184,5 @@ async function lazyState(
   const ids = [...senders].flatMap(
     (sender) => state.get(stateKeyOf('m.room.member', sender)) ?? now?.get(sender)?.eventId ?? [],
   );
-  return { state: await engine.clientEvents(user, [...(await engine.events(ids)).values()]) };
+  return { state: await engine.clientState(user, [...(await engine.events(ids)).values()]) };
 }

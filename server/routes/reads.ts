@@ -44,7 +44,7 @@ export function readRoutes(deps: ClientApiDeps): Route[] {
       auth: 'user',
       handler: async ({ user, params }) => {
         const state = await readableState(deps, user.userId, params['roomId'] ?? '');
-        return engine.clientEvents(user, state);
+        return engine.clientState(user, state);
       },
     }),
     stateEntry(`${room}/state/:eventType`),
@@ -68,7 +68,7 @@ export function readRoutes(deps: ClientApiDeps): Route[] {
           const { membership } = pdu.content;
           return (wanted === null || membership === wanted) && (unwanted === null || membership !== unwanted);
         });
-        return { chunk: await engine.clientEvents(user, members) };
+        return { chunk: await engine.clientState(user, members) };
       },
     }),
     route({

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../protocol/json.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
-import type { StoredEvent } from '../../rooms/types.ts';
+import type { ClientEvent, StoredEvent } from '../../rooms/types.ts';
 import { selectFields } from '../event-filter.ts';
 import type { SyncScope } from './sync-request.ts';
 import type { Timeline } from './timeline.ts';
@@ -15,24 +15,26 @@ export async function timelineSection(
 ): Promise<JsonObject> {
   return {
     timeline: {
-      events: await clientEventsOf(engine, scope, timeline.events),
+      events: await inWantedForm(scope, timeline.events, () => engine.clientEvents(scope, timeline.events)),
       limited: timeline.limited,
       prev_batch: formatPosition(timeline.start),
     },
-    [scope.useStateAfter ? 'state_after' : 'state']: { events: await clientEventsOf(engine, scope, state) },
+    [scope.useStateAfter ? 'state_after' : 'state']: {
+      events: await inWantedForm(scope, state, () => engine.clientState(scope, state)),
+    },
   };
 }
 
 /** Events in the form and with the fields that the filter asks for. */
-async function clientEventsOf(
-  engine: RoomEngine,
+async function inWantedForm(
   scope: SyncScope,
   events: readonly StoredEvent[],
+  clientForm: () => Promise<ClientEvent[]>,
 ): Promise<JsonObject[]> {
   if (events.length === 0) return [];
   const { event_format: format, event_fields: fields } = scope.filter;
   if (format === 'federation') return events.map(({ pdu }) => selectFields(pdu, fields));
-  return (await engine.clientEvents(scope, events)).map((event) => {
+  return (await clientForm()).map((event) => {
     // The section says which room it is.
     const { room_id: _room, ...rest } = event;
     return selectFields(rest, fields);

@@ -94,6 +94,17 @@ describe('reading rooms', () => {
     assert.equal(other?.unsigned['transaction_id'], undefined);
   });
 
+  it('gives a state without loading the state at each of its events', async () => {
+    const roomId = await acme.room(li);
+    await acme.setState(li, roomId, 'm.room.topic', { topic: 'one' });
+    const id = await acme.setState(li, roomId, 'm.room.topic', { topic: 'two' });
+    const event = await acme.engine.event(id);
+    assert.ok(event);
+    const [topic] = await acme.engine.clientState({ userId: li }, [event]);
+    assert.deepEqual(topic?.content, { topic: 'two' });
+    assert.deepEqual(Object.keys(topic?.unsigned ?? {}), ['age']);
+  });
+
   it('knows the state before and after each event', async () => {
     const roomId = await acme.room(li);
     const one = await acme.setState(li, roomId, 'm.room.topic', { topic: 'one' });
