@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { canonicalJson } from '../../protocol/canonical-json.ts';
+import { isObject, type JsonObject, parseJson } from '../../protocol/json.ts';
 import { RemoteError } from '../../rooms/ports.ts';
 import type { RoomView } from '../../rooms/types.ts';
 import { until } from '../support/until.ts';
@@ -43,6 +45,26 @@ describe('two islands', () => {
       const events = await island.engine.events(sent);
       assert.equal(events.size, sent.length);
       for (const event of events.values()) assert.ok(event.streamPos !== null && !event.rejected);
+    }
+  });
+
+  it('bring content with __proto__ as a key, and content as deep as clients may send', async () => {
+    let deep: JsonObject = {};
+    for (let depth = 1; depth < 100; depth += 1) deep = { a: deep };
+    const contents = [parseJson('{"__proto__":{"body":"x"},"constructor":1}'), deep];
+    for (const content of contents) {
+      assert.ok(isObject(content));
+      const { eventId } = await a.engine.send({
+        userId: a.user('alice'),
+        roomId,
+        type: 'org.example',
+        content,
+      });
+      await settled(a, b);
+      for (const island of [a, b]) {
+        const event = await island.engine.event(eventId);
+        assert.equal(canonicalJson(event?.pdu.content ?? {}), canonicalJson(content));
+      }
     }
   });
 

@@ -89,6 +89,16 @@ describe('The HTTP application', () => {
     assert.match(JSON.stringify(body), /M_BAD_JSON.*word must be string/);
   });
 
+  it('takes a body as deep as an event of it can go to other servers, and none that is deeper', async () => {
+    const nested = (depth: number): string[] => [
+      `{"word":"w","more":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`,
+    ];
+    assert.equal((await ask('PUT', '/a/1/2', nested(100)))[0], 200);
+    const [status, body] = await ask('PUT', '/a/1/2', nested(101));
+    assert.equal(status, 400);
+    assert.equal((body as { errcode: string }).errcode, 'M_BAD_JSON');
+  });
+
   it('refuses a body that grows too large, announced or not, and serves the next request', async () => {
     const parts = Array.from({ length: 200 }, () => ' '.repeat(1_000));
     const [status, body] = await ask('PUT', '/a/1/2', parts);
