@@ -26,6 +26,11 @@ export function checkWire(value: JsonValue, version: RoomVersion, keys: KeyRing)
   const signatures = checkSignatures(format.pdu, version, keys);
   if (!signatures.ok) return signatures;
   const pdu = checkHash(format.pdu, version);
+  if (pdu !== format.pdu) {
+    // It goes on redacted, and what excused it from its sender's signature may be gone.
+    const asItGoesOn = checkSignatures(pdu, version, keys);
+    if (!asItGoesOn.ok) return asItGoesOn;
+  }
   const { unsigned: _, ...bare } = pdu;
   const clean = bare as Pdu; // only an optional key was taken away
   return {

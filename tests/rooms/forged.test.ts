@@ -56,6 +56,38 @@ describe('events that a partner forged', () => {
     assert.equal(await seen(), false);
   });
 
+  for (const version of ['10', '11', '12']) {
+    it(`drops an invite of version ${version} in another's name, whatever a redaction makes of it`, async () => {
+      const room = await acme.room(li, { invite: [bo], roomVersion: version });
+      await bolt.engine.join(bo, room);
+      await net.settle();
+      const mallory = '@mallory:bolt.test';
+      // An invite by a third party invite needs no signature of the sender's server. A content hash that is wrong
+      // takes that property away: what is left would be a plain invite by somebody who never sent it.
+      for (const third of ['none', {}, { signed: 'none' }]) {
+        const content = { membership: 'invite', third_party_invite: third };
+        const forged = { type: 'm.room.member', sender: li, stateKey: mallory, content };
+        const { pdu } = await bolt.forge(room, forged, { auth: await invitersAuth(room) });
+        const altered = {
+          ...pdu,
+          hashes: { sha256: pdu.hashes.sha256.replace(/^./, pdu.hashes.sha256[0] === 'A' ? 'B' : 'A') },
+        };
+        const outcome = await acme.receive('bolt.test', altered);
+        assert.ok(
+          outcome.kind === 'dropped' || outcome.kind === 'rejected',
+          `${outcome.kind}: ${JSON.stringify(third)}`,
+        );
+        assert.equal((await acme.view(room)).get('m.room.member', mallory), undefined);
+      }
+    });
+  }
+
+  const invitersAuth = async (room: string) => {
+    const view = await acme.view(room);
+    const rules = view.get('m.room.join_rules', '')?.eventId ?? '';
+    return [...acme.authFor(view, li), rules];
+  };
+
   it('takes an altered event in its redacted form', async () => {
     const event = await bolt.forge(roomId, message(bo, 'true'));
     const altered = { ...wire(event.pdu), content: { body: 'forged' } };
