@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { emptyPostgres } from '../storage/support.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { emptyPostgres } from '../support/postgres.ts';
 import { buildProgram, IslandProcess, succeeds } from '../support/program.ts';
 import { fails, logIn, newIsland, whoami } from './support.ts';
 

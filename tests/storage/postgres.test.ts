@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import pg from 'pg';
 import { type Database, StorageError } from '../../storage/database.ts';
 import { nextPosition, RoomConflict } from '../../storage/writer.ts';
-import { emptyPostgres, failure, open } from './support.ts';
+import { emptyPostgres } from '../support/postgres.ts';
+import { failure, open } from './support.ts';
 
 describe('PostgreSQL', () => {
   let config: { type: 'postgres'; url: string };

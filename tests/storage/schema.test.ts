@@ -6,7 +6,8 @@ import { DataSource } from 'typeorm';
 import { type DatabaseConfig, StorageError } from '../../storage/database.ts';
 import { migrations } from '../../storage/migrations/index.ts';
 import { type DatabaseKind, entitiesFor } from '../../storage/schema/entities.ts';
-import { emptyPostgres, emptySqlite, failure, onBothDatabases, open } from './support.ts';
+import { emptyPostgres } from '../support/postgres.ts';
+import { emptySqlite, failure, onBothDatabases, open } from './support.ts';
 
 function sourceOf(config: DatabaseConfig): DataSource {
   return config.type === 'sqlite'

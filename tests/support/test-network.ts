@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PartnerConfig } from '../../config/config.ts';
+import type { Config, PartnerConfig } from '../../config/config.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
+import { emptyPostgres } from './postgres.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
 import { type ConfigOptions, partnerEntry, testConfig } from './test-config.ts';
 import { Wire } from './wire.ts';
@@ -24,6 +25,7 @@ export class TestIsland {
   readonly lines: LogLine[] = [];
   readonly #options: IslandOptions;
   #homeserver: Homeserver | undefined;
+  #postgres: Config['database'] | undefined;
   partners: PartnerConfig[] = [];
 
   constructor(serverName: string, directory: string, options: IslandOptions) {
@@ -53,7 +55,8 @@ export class TestIsland {
 
   async start(): Promise<void> {
     const { serverName, directory, partners } = this;
-    const config = testConfig({ ...this.#options, serverName, directory, partners });
+    const options = { ...(await this.#postgresIfWanted()), ...this.#options };
+    const config = testConfig({ ...options, serverName, directory, partners });
     this.#homeserver = await startHomeserver(config, {
       clock: this.#options.clock ?? realClock,
       random: realRandom,
@@ -66,6 +69,13 @@ export class TestIsland {
     const homeserver = this.#homeserver;
     this.#homeserver = undefined;
     await homeserver?.close();
+  }
+
+  /** With `ARCHIPELAGO_TEST_DATABASE=postgres` a PostgreSQL database of its own, where the test asks for none. */
+  async #postgresIfWanted(): Promise<Pick<IslandOptions, 'database'>> {
+    if (process.env['ARCHIPELAGO_TEST_DATABASE'] !== 'postgres') return {};
+    this.#postgres ??= await emptyPostgres();
+    return { database: this.#postgres };
   }
 
   userId(localpart: string): string {
