@@ -29,11 +29,10 @@ function helpOf(command: string): string {
   return found.configureOutput({ getOutHelpWidth: () => 80 }).helpInformation();
 }
 
-describe('The help of archipelago', () => {
-  before(function () {
-    this.timeout(120_000);
-    buildProgram();
-  });
+describe('The help of archipelago', function () {
+  this.timeout(60_000);
+
+  before(buildProgram);
 
   it('names every command, and every option of each', async () => {
     const all = await succeeds(['--help']);

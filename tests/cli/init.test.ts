@@ -5,11 +5,10 @@ import { temporaryFolder } from '../support/folder.ts';
 import { archipelago, buildProgram, succeeds } from '../support/program.ts';
 import { assertOneMessage, fails } from './support.ts';
 
-describe('archipelago init', () => {
-  before(function () {
-    this.timeout(120_000);
-    buildProgram();
-  });
+describe('archipelago init', function () {
+  this.timeout(60_000);
+
+  before(buildProgram);
 
   it('writes a configuration that is in order, makes the folder, and says what to do next', async () => {
     const directory = join(temporaryFolder(), 'srv', 'acme');

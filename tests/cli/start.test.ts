@@ -5,17 +5,17 @@ import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
+import { open } from '../storage/support.ts';
 import { buildProgram, IslandProcess, spawnProgram, succeeds } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { fails, logIn, newIsland } from './support.ts';
 
 const password = 'a good password';
 
-describe('archipelago start', () => {
-  before(function () {
-    this.timeout(120_000);
-    buildProgram();
-  });
+describe('archipelago start', function () {
+  this.timeout(60_000);
+
+  before(buildProgram);
 
   describe('from the first start on', () => {
     let config: string;
@@ -75,7 +75,6 @@ describe('archipelago start', () => {
       assert.equal(existsSync(join(data, 'control.sock')), true);
       island = await IslandProcess.start(config);
       assert.equal((await logIn(island.url, 'ann', password)).status, 200);
-      assert.match(await succeeds(['user', 'list', '-c', config]), /@ann:island\.localhost/);
       assert.equal(readFileSync(join(data, 'signing.key'), 'utf8'), key);
     });
 
@@ -128,7 +127,9 @@ describe('archipelago start', () => {
   it('refuses a database that is damaged, newer, or of another name, and leaves it as it is', async () => {
     const config = await newIsland('acme.test');
     const file = join(dirname(config), 'data', 'homeserver.db');
-    await succeeds(['user', 'add', 'ann', '--password', password, '-c', config]);
+    const database = await open({ type: 'sqlite', path: file });
+    await database.metadata.claimServerName('acme.test');
+    await database.close();
     const whole = readFileSync(file);
     const refused = async (command: readonly string[], content: Buffer, message: RegExp): Promise<void> => {
       writeFileSync(file, content);
@@ -143,7 +144,7 @@ describe('archipelago start', () => {
       /is damaged\. Nothing was changed: keep a copy of the file and restore a backup/,
     );
     await refused(
-      ['start'],
+      ['user', 'list'],
       await changed(
         whole,
         file,
@@ -158,7 +159,6 @@ describe('archipelago start', () => {
       ['user', 'list', '-c', renamed],
       /belongs to the server acme\.test, and the configuration says bolt\.test/,
     );
-    assert.match(await succeeds(['user', 'list', '-c', config]), /@ann:acme\.test/);
   });
 
   it('refuses a damaged key and leaves it alone', async () => {
@@ -167,7 +167,7 @@ describe('archipelago start', () => {
     mkdirSync(dirname(key));
     writeFileSync(key, 'ed25519 a_1 tooshort\n', { mode: 0o600 });
     await fails(
-      ['start', '-c', config],
+      ['partner', 'card', '-c', config],
       /signing\.key is damaged: .* It was not touched: restore it from a backup/,
     );
     assert.equal(readFileSync(key, 'utf8'), 'ed25519 a_1 tooshort\n');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { initialConfig } from '../../server/cli/initial-config.ts';
+import { ControlClient } from '../../server/control/control-client.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/free-port.ts';
 import { archipelago, type Outcome, type RunOptions } from '../support/program.ts';
@@ -12,6 +13,13 @@ export async function newIsland(serverName: string, directory = temporaryFolder(
   mkdirSync(directory, { recursive: true });
   writeFileSync(config, initialConfig(serverName, await freePort()));
   return config;
+}
+
+/** The control socket of a running island: what its commands speak to. */
+export async function controlOf(config: string): Promise<ControlClient> {
+  const control = await ControlClient.connect(join(dirname(config), 'data'));
+  assert.ok(control, `the island of ${config} does not answer`);
+  return control;
 }
 
 /** A command that has to fail: with exit code 1, one message that fits, and no stack trace. */
