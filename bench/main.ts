@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Checkout, checkoutAt, root } from './checkout.ts';
+import { benchLink } from './link.ts';
 import { printReport, type Report, writeResults } from './report.ts';
 import { benchSend } from './send.ts';
 import { benchStart } from './start.ts';
@@ -7,6 +8,7 @@ import { benchSync } from './sync.ts';
 
 const parts: Readonly<Record<string, (checkouts: readonly Checkout[], runs: number) => Promise<Report>>> = {
   send: benchSend,
+  link: benchLink,
   sync: benchSync,
   start: benchStart,
 };
