@@ -11,7 +11,7 @@ import type { Administration } from './administration.ts';
 import { prepareSocket, removeSocket } from './socket-path.ts';
 
 /** What only a running island can do. */
-export interface RunningIsland {
+export interface ControlledIsland {
   /** Who answers. */
   describe(): { readonly server_name: string; readonly pid: number; readonly version: string };
   /** Reads the configuration again and takes over its partners; all or nothing. */
@@ -21,7 +21,7 @@ export interface RunningIsland {
 export interface ControlServerDeps {
   readonly dataDirectory: string;
   readonly administration: Administration;
-  readonly island: RunningIsland;
+  readonly island: ControlledIsland;
   readonly log: Logger;
 }
 
