@@ -6,6 +6,7 @@ import { nextPosition } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
 import { forbidden, invalidParam, notFound, RoomError } from '../errors.ts';
 import { checkFormat } from '../receive/01-format.ts';
+import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
 import { stripState } from '../stripped-state.ts';
 
@@ -37,6 +38,9 @@ export async function receiveInvite(
   const wire = checkWire(body.event, version, ctx.keys);
   if (!wire.ok) throw invalidParam(wire.reason);
   const { event } = wire;
+  // Received events are spared this if they redeem a third-party invitation; what we sign is not.
+  if (signatureOf(event.pdu, origin, version, ctx.keys) !== 'valid')
+    throw invalidParam('The event is not signed by your server');
   if (event.eventId !== eventId) throw invalidParam('The event has another id');
   if (event.roomId !== roomId) throw invalidParam('The event is of another room');
   const { pdu } = event;
@@ -94,7 +98,7 @@ function checkInviteState(
     if (!format.ok) throw invalidParam(`invite_room_state: ${format.reason}`);
     if (roomIdOfPdu(format.pdu, version) !== roomId)
       throw invalidParam('invite_room_state holds an event of another room');
-    const isCreate = format.pdu.type === 'm.room.create';
+    const isCreate = format.pdu.type === 'm.room.create' && format.pdu.state_key === '';
     // Others in the room may be of servers whose keys we do not know; the inviting server's we must.
     if (serverNameOf(format.pdu.sender) === origin || (isCreate && version.roomIdIsHash)) {
       const wire = checkWire(value, version, ctx.keys);
