@@ -179,6 +179,10 @@ function answerError(ctx: Context, error: unknown, deps: AppDependencies): void 
     sendJson(ctx, 500, JSON.stringify({ errcode: 'M_UNKNOWN', error: 'Internal server error' }));
     return;
   }
+  // A database that does not answer, a full disk: the client learns little, the administrator all.
+  if (known.status === 500 || known.status === 507) {
+    deps.log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed');
+  }
   sendJson(
     ctx,
     known.status,

@@ -3,6 +3,7 @@ import { JsonError } from '../protocol/json.ts';
 import { RoomError, TryAgain } from '../rooms/errors.ts';
 import { RemoteError } from '../rooms/ports.ts';
 import { StorageError } from '../storage/database.ts';
+import { systemCode } from './admin-error.ts';
 
 /** The answer that an error of a lower layer means to a client; undefined for one that nobody foresaw. */
 export function toMatrixError(error: unknown): MatrixError | undefined {
@@ -13,6 +14,7 @@ export function toMatrixError(error: unknown): MatrixError | undefined {
   if (error instanceof TryAgain) return new MatrixError(503, 'M_UNKNOWN', error.message, {}, error);
   if (error instanceof JsonError) return new MatrixError(400, error.code, error.message);
   if (error instanceof StorageError) return fromStorage(error);
+  if (systemCode(error) === 'ENOSPC') return noSpace(error);
   return undefined;
 }
 
@@ -30,9 +32,11 @@ function fromRemote(error: RemoteError): MatrixError {
 
 /** The administrator reads the log; a client learns that nothing was stored, and whether trying again may help. */
 function fromStorage(error: StorageError): MatrixError {
-  if (error.code === 'full') {
-    return new MatrixError(507, 'M_UNKNOWN', 'The server has no space left; nothing was stored', {}, error);
-  }
+  if (error.code === 'full') return noSpace(error);
   if (error.code === 'closed') return new MatrixError(503, 'M_UNKNOWN', 'The server is stopping', {}, error);
   return new MatrixError(500, 'M_UNKNOWN', 'The database cannot be used now; nothing was stored', {}, error);
+}
+
+function noSpace(cause: unknown): MatrixError {
+  return new MatrixError(507, 'M_UNKNOWN', 'The server has no space left; nothing was stored', {}, cause);
 }

@@ -168,7 +168,8 @@ async function copy(
     size += chunk.length;
     if (size > maxBytes) throw tooLarge(`A file may have at most ${maxBytes} bytes`);
     hash.update(chunk);
-    await file.write(chunk);
+    // A disk that is nearly full takes a part and says nothing; the next part fails.
+    for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
   }
   return size;
 }
