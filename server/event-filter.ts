@@ -117,6 +117,9 @@ function matchesType(pattern: string, type: string): boolean {
   return true;
 }
 
+/** Without these it would be no event: a server may give more fields than were asked for. */
+const alwaysThere = ['type', 'event_id', 'sender', 'origin_server_ts', 'state_key'];
+
 /**
  * Keeps of a client event the fields that `event_fields` names: dot-separated paths, a backslash escapes a dot
  * ("Dot-separated property paths" of the appendices).
@@ -125,6 +128,8 @@ export function selectFields(event: JsonObject, fields: readonly string[] | unde
   if (fields === undefined) return event;
   const selected: JsonObject = {};
   for (const field of fields) copyPath(event, selected, propertyPath(field));
+  for (const key of alwaysThere) if (!Object.hasOwn(selected, key)) copyPath(event, selected, [key]);
+  if (Object.hasOwn(event, 'content') && !Object.hasOwn(selected, 'content')) selected['content'] = {};
   return selected;
 }
 

@@ -140,6 +140,30 @@ describe('what clients keep on their island', () => {
       assert.deepEqual(await ok(alice.get(v3`/user/${alice.userId}/filter/${other}`)), {});
     });
 
+    it('that choose fields of events give those, and what makes an event', async () => {
+      await ok(
+        alice.put(v3`/rooms/${roomId}/state/m.room.topic/`, { topic: 'fields', extra: { a: 1, b: 2 } }),
+      );
+      const filter = {
+        event_fields: ['content.extra.a'],
+        room: { timeline: { types: ['m.room.topic'] }, state: { limit: 0 } },
+        account_data: { types: ['m.push_rules'] },
+      };
+      const update = await alice.sync(undefined, { filter: JSON.stringify(filter) });
+      const [event] = listAt(update, 'rooms', 'join', roomId, 'timeline', 'events').slice(-1);
+      assert.deepEqual(Object.keys(event ?? {}).sort(), [
+        'content',
+        'event_id',
+        'origin_server_ts',
+        'sender',
+        'state_key',
+        'type',
+      ]);
+      assert.deepEqual(event?.['content'], { extra: { a: 1 } });
+      const rules = listAt(update, 'account_data', 'events');
+      assert.deepEqual(rules, [{ type: 'm.push_rules', content: {} }]);
+    });
+
     it('are for their user alone', async () => {
       const id = textAt(await ok(alice.post(path(), {})), 'filter_id');
       await refused(403, 'M_FORBIDDEN', bob.get(v3`/user/${alice.userId}/filter/${id}`));
