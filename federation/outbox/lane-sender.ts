@@ -56,6 +56,7 @@ export class LaneSender {
   readonly #deps: LaneSenderDeps;
   readonly #log: Logger;
   #state: StoredLane | undefined;
+  #loading: Promise<StoredLane> | undefined;
   #transactions: Transaction[] = [];
   readonly #sending = new Map<Transaction, Promise<void>>();
   #open = false;
@@ -175,13 +176,20 @@ export class LaneSender {
     }
   }
 
+  /** Reads the lane once: a lane that is begun twice would have one epoch in memory and another one on disk. */
   async #load(): Promise<StoredLane> {
     if (this.#state !== undefined) return this.#state;
+    this.#loading ??= this.#read().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #read(): Promise<StoredLane> {
     const { store, destination, lane, newEpoch } = this.#deps;
     const loaded = await store.load(destination, lane, () => newEpoch('n'));
-    // Another caller may have been faster.
-    if (this.#state === undefined) this.#take(loaded);
-    return this.#state ?? loaded;
+    this.#take(loaded);
+    return loaded;
   }
 
   #take(loaded: StoredLane): void {

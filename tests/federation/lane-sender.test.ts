@@ -133,6 +133,14 @@ describe('a lane of the outbox', () => {
   const names = (from: number, to: number): string[] =>
     Array.from({ length: to - from + 1 }, (_, index) => `$${from + index}`);
 
+  it('begins a lane once, however many ask for its place at the same time', async () => {
+    const [one, other] = await Promise.all([sender.next(), sender.next(), sender.up(undefined)]);
+    assert.deepEqual(one, other);
+    await close();
+    await open();
+    assert.deepEqual(await sender.next(), one);
+  });
+
   it('stores boundaries before it sends, and deletes rows after the acknowledgement', async () => {
     await sender.up(undefined);
     await enqueue('$1', '$2');
