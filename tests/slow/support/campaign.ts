@@ -8,8 +8,8 @@ import type { Death, Plan, Relapse, Round } from './plan.ts';
 
 /** So long the islands may take to come to rest, and a point to be passed. */
 const patienceMs = 30_000;
-/** So long people go on after everybody is back. */
-const afterMs = 150;
+/** So many things everybody still does after all are back. */
+const deedsAfter = 3;
 /** So long a process that comes back has to pass the point at which it is to die again. */
 const relapseMs = 700;
 
@@ -81,7 +81,7 @@ export class Campaign {
       throwFirst(await Promise.allSettled(victims.map((index) => this.#comeBack(index, round.relapses))));
       for (const [index, island] of this.#pair.islands.entries())
         if (!victims.includes(index)) await island.setTrap(undefined);
-      if (!isQuietAfter) await pause(afterMs);
+      if (!isQuietAfter) await goOn(crowd);
       writing.abort();
       throwFirst(await acts);
       reading.abort();
@@ -160,6 +160,16 @@ export class Campaign {
     const side = this.#pair.island(writersSide(death, this.#random));
     const here = this.#people.filter((person) => person.island === side);
     return crowd === 'one' ? here.slice(0, 1) : here;
+  }
+}
+
+/** Resolves when each of them has done a few things more. */
+async function goOn(crowd: readonly Person[]): Promise<void> {
+  const ends = crowd.map((person) => person.acts + deedsAfter);
+  const giveUp = Date.now() + patienceMs;
+  while (crowd.some((person, index) => person.acts < (ends[index] ?? 0))) {
+    if (Date.now() > giveUp) throw new Error('people cannot go on');
+    await pause(5);
   }
 }
 

@@ -42,6 +42,8 @@ export class Person {
   readonly #redacted = new Set<string>();
   #count = 0;
   #since: string | undefined;
+  /** How many things were done, to the end. */
+  acts = 0;
   /** Answers that no crash explains. */
   readonly complaints: string[] = [];
 
@@ -64,6 +66,11 @@ export class Person {
 
   /** Does one thing, chosen by chance, until it is acknowledged. */
   async act(): Promise<void> {
+    await this.#act();
+    this.acts += 1;
+  }
+
+  #act(): Promise<void> {
     const choice = this.#random.next();
     const target = this.#random.pick([this.deeds.at(-1), this.deeds.at(-5), this.deeds.at(-20)]);
     this.#count += 1;
