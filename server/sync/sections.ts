@@ -33,7 +33,10 @@ async function inWantedForm(
 ): Promise<JsonObject[]> {
   if (events.length === 0) return [];
   const { event_format: format, event_fields: fields } = scope.filter;
-  if (format === 'federation') return events.map(({ pdu }) => selectFields(pdu, fields));
+  if (format === 'federation') {
+    // Nobody could name an event without its id, which servers work out.
+    return events.map(({ pdu, eventId }) => selectFields({ ...pdu, event_id: eventId }, fields));
+  }
   return (await clientForm()).map((event) => {
     // The section says which room it is.
     const { room_id: _room, ...rest } = event;
