@@ -116,6 +116,7 @@ export class Homeserver {
       const typing = new TypingService({
         engine,
         tracker,
+        streams: db.streams,
         relay: {
           typing: (roomId, userId, isTyping, roomServers) =>
             federation.sendTyping({ roomId, userId, typing: isTyping, servers: roomServers }),

@@ -22,7 +22,7 @@ import {
   summaryOf,
 } from './room-state.ts';
 import type { RoomTimelines } from './room-timelines.ts';
-import { timelineSection } from './sections.ts';
+import { timelineSection, unreadSection } from './sections.ts';
 import type { RoomSections, SyncScope } from './sync-request.ts';
 import { emptyTimeline, readTimeline, type Timeline } from './timeline.ts';
 import type { TypingTracker } from './typing.ts';
@@ -204,10 +204,7 @@ export class RoomSync {
       ...(await timelineSection(engine, scope, timeline, state)),
       ephemeral: { events: ephemeral },
       account_data: { events: accountData },
-      unread_notifications: {
-        notification_count: counts.notifications,
-        highlight_count: counts.highlights,
-      },
+      ...unreadSection(counts, scope.filter.room?.timeline?.unread_thread_notifications === true),
     };
   }
 

@@ -5,6 +5,7 @@ import { selectFields } from '../event-filter.ts';
 import type { SyncScope } from './sync-request.ts';
 import type { Timeline } from './timeline.ts';
 import { formatPosition } from './token.ts';
+import type { UnreadCount, UnreadCounts } from './unread.ts';
 
 /** `timeline` and `state` (or `state_after`) of a room, as joined rooms and left ones have them. */
 export async function timelineSection(
@@ -42,4 +43,18 @@ async function inWantedForm(
     const { room_id: _room, ...rest } = event;
     return selectFields(rest, fields);
   });
+}
+
+/** Unread counts of a room, for who asks for it with those of its threads apart. */
+export function unreadSection({ all, main, threads }: UnreadCounts, isByThread: boolean): JsonObject {
+  if (!isByThread) return { unread_notifications: countOf(all) };
+  const ofThreads = [...threads].map(([root, count]) => [root, countOf(count)] as const);
+  return {
+    unread_notifications: countOf(main),
+    unread_thread_notifications: Object.fromEntries(ofThreads),
+  };
+}
+
+function countOf({ notifications, highlights }: UnreadCount): JsonObject {
+  return { notification_count: notifications, highlight_count: highlights };
 }
