@@ -102,7 +102,7 @@ async function startWhenFree(config: Config, deps: HomeserverDeps): Promise<Home
   for (;;) {
     const other = await ControlClient.connect(config.dataDirectory);
     if (other !== undefined) {
-      const { pid, server_name } = await other.describe();
+      const { pid, server_name } = other.island;
       throw new AdminError(`The island ${server_name} runs already, as process ${pid}`);
     }
     try {

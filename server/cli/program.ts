@@ -26,6 +26,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
   });
+  process.on('uncaughtException', (error) => {
+    note(`archipelago: ${describe(error)}`);
+    process.exit(exitCodes.failed);
+  });
   try {
     await buildProgram().parseAsync([...argv]);
     return exitCodes.ok;

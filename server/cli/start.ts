@@ -33,7 +33,7 @@ async function start(options: ConfigOption & LogOptions): Promise<void> {
   const { makeLog } = await import('./log.ts');
   const { RunningIsland } = await import('../running-island.ts');
   const log = makeLog(options);
-  process.on('uncaughtException', (error) => {
+  process.prependListener('uncaughtException', (error) => {
     log.fatal({ err: error }, 'unexpected error: the island ends');
     process.exit(1);
   });

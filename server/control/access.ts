@@ -10,7 +10,7 @@ const againMs = 100;
 /** The running island of a configuration; undefined if it does not run. */
 export async function connectTo(config: Config): Promise<ControlClient | undefined> {
   const island = await ControlClient.connect(config.dataDirectory);
-  const name = (await island?.describe())?.server_name;
+  const name = island?.island.server_name;
   if (name !== undefined && name !== config.serverName)
     throw new AdminError(
       `The island that runs with the data folder ${config.dataDirectory} is ${name}, and the configuration says ${config.serverName}`,

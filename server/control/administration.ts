@@ -1,3 +1,10 @@
+/** The island that answers on a control socket. */
+export interface IslandDescription {
+  readonly server_name: string;
+  readonly pid: number;
+  readonly version: string;
+}
+
 /** A user, as `archipelago user list` shows them. */
 export interface UserSummary {
   readonly user_id: string;

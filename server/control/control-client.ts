@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type { Administration, PartnerSummary, UserSummary } from './administration.ts';
+import type { Administration, IslandDescription, PartnerSummary, UserSummary } from './administration.ts';
 import { findSocket } from './socket-path.ts';
 
 const timeoutMs = 60_000;
@@ -9,16 +9,23 @@ const timeoutMs = 60_000;
 /** Administration of an island that runs, over its control socket. */
 export class ControlClient implements Administration {
   readonly #socket: string;
+  #island: IslandDescription | undefined;
 
   private constructor(socket: string) {
     this.#socket = socket;
+  }
+
+  /** Who answers. */
+  get island(): IslandDescription {
+    if (this.#island === undefined) throw new TypeError('Nobody has answered yet');
+    return this.#island;
   }
 
   /** Undefined if no island runs with this data folder. Throws AdminError if one does, and may not be spoken to. */
   static async connect(dataDirectory: string): Promise<ControlClient | undefined> {
     const client = new ControlClient(await findSocket(dataDirectory));
     try {
-      await client.describe();
+      client.#island = await client.#call('describe');
       return client;
     } catch (error) {
       const code = systemCode(error instanceof Error ? error.cause : undefined);
@@ -26,10 +33,6 @@ export class ControlClient implements Administration {
       if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return undefined;
       throw error;
     }
-  }
-
-  describe(): Promise<{ server_name: string; pid: number; version: string }> {
-    return this.#call('describe');
   }
 
   /** Lets the island read its configuration again and take over the partners. */

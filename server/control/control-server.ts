@@ -7,13 +7,13 @@ import { readJson } from '../../http/body.ts';
 import { MatrixError } from '../../http/errors.ts';
 import { StorageError } from '../../storage/database.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type { Administration } from './administration.ts';
+import type { Administration, IslandDescription } from './administration.ts';
 import { prepareSocket, removeSocket } from './socket-path.ts';
 
 /** What only a running island can do. */
 export interface ControlledIsland {
   /** Who answers. */
-  describe(): { readonly server_name: string; readonly pid: number; readonly version: string };
+  describe(): IslandDescription;
   /** Reads the configuration again and takes over its partners; all or nothing. */
   reloadPartners(): Promise<{ readonly partners: number }>;
 }

@@ -48,12 +48,11 @@ function hostOf(address: string, serverName: string): string {
 
 /** What the partner's admin would run into with these URLs, as a sentence for ours; undefined if nothing. */
 export function objectionToUrls(urls: readonly string[]): string | undefined {
-  if (urls.length === 0)
-    return 'no listener serves links, so partners cannot dial this island: only it can dial';
+  if (urls.length === 0) return 'no listener serves links, so the card has no URL: only this island can dial';
   const parsed = urls.map((url) => new URL(url));
   if (parsed.every(({ hostname }) => isLoopbackHost(hostname)))
-    return 'its URL leads to this machine only. For a partner on another one, set public_baseurl first.';
+    return 'the URL on the card leads to this machine only. For a partner on another one, set public_baseurl first.';
   if (parsed.some(({ protocol, hostname }) => protocol === 'ws:' && !isLoopbackHost(hostname)))
-    return 'its URL has no TLS, and partners do not dial that by default. Set public_baseurl to the https:// address of your reverse proxy.';
+    return 'the URL on the card has no TLS, and partners do not dial that by default. Set public_baseurl to the https:// address of your reverse proxy.';
   return undefined;
 }

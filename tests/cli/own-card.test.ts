@@ -37,7 +37,7 @@ describe('The link URLs on a card', () => {
   });
 
   it('are objected to where the partner could not use them', () => {
-    assert.match(objectionToUrls([]) ?? '', /only it can dial/);
+    assert.match(objectionToUrls([]) ?? '', /only this island can dial/);
     assert.match(objectionToUrls([`ws://127.0.0.1:8008${path}`]) ?? '', /this machine only/);
     assert.match(objectionToUrls([`ws://acme.localhost:8008${path}`]) ?? '', /this machine only/);
     assert.match(objectionToUrls([`ws://10.0.0.7:8008${path}`]) ?? '', /has no TLS/);

@@ -78,7 +78,10 @@ describe('archipelago partner', function () {
       assert.equal(reading.card.serverName, odd);
       assert.deepEqual(reading.card.urls, [`${islands[1]?.url.replace('http', 'ws')}/_archipelago/link/v1`]);
       assert.equal(stdout.split('-----END')[1], ' ARCHIPELAGO PARTNER CARD-----\n');
-      assert.match(stderr, /^note: its URL leads to this machine only\. .* set public_baseurl first\.\n$/);
+      assert.match(
+        stderr,
+        /^note: the URL on the card leads to this machine only\. .* set public_baseurl first\.\n$/,
+      );
       writeFileSync(join(dirname(bolt), 'own.card'), stdout);
     });
 
