@@ -14,6 +14,7 @@ import { type InviteBody, receiveInvite } from './membership/receive-invite.ts';
 import type { RemoteTemplate } from './ports.ts';
 import { type ReceiveOptions, Receiver } from './receive/receive.ts';
 import { redactEvent, sendEvent, TxnGuard } from './send.ts';
+import { requireAdmitted } from './serve/guard.ts';
 import { backfill, getEvent, getMissingEvents } from './serve/history.ts';
 import { makeJoin, makeLeave, sendJoin, sendLeave } from './serve/joins.ts';
 import { getEventAuth, getState, getStateIds } from './serve/state.ts';
@@ -208,6 +209,11 @@ export class RoomEngine {
 
   sendLeave(origin: string, roomId: string, eventId: string, pdu: JsonValue): Promise<void> {
     return sendLeave(this.#ctx, this.#receiver, origin, roomId, eventId, pdu);
+  }
+
+  /** Throws 403 for a server that the room's ACL denies. */
+  requireAdmitted(origin: string, roomId: string): Promise<void> {
+    return requireAdmitted(this.#ctx, origin, roomId);
   }
 
   /** Gives the event with our signature. */

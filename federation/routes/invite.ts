@@ -36,7 +36,8 @@ export const inviteV1: FederationRoute = {
   method: 'PUT',
   path: '/_matrix/federation/v1/invite/:roomId/:eventId',
   maxBodyBytes: maxInviteBytes,
-  async handle() {
+  async handle(request, { engine }) {
+    await engine.requireAdmitted(request.origin, request.param('roomId'));
     throw new RoomError(
       400,
       'M_INCOMPATIBLE_ROOM_VERSION',

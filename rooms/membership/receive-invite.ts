@@ -8,6 +8,7 @@ import { forbidden, invalidParam, notFound, RoomError } from '../errors.ts';
 import { checkFormat } from '../receive/01-format.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
+import { requireAdmitted } from '../serve/guard.ts';
 import { stripState } from '../stripped-state.ts';
 
 export interface InviteBody {
@@ -55,10 +56,9 @@ export async function receiveInvite(
   const decision = ctx.border.mayInvite(pdu.sender, target);
   if (!decision.allowed)
     throw forbidden(decision.violations.map((violation) => violation.message).join('; '));
-  const room = await ctx.rooms.get(roomId);
-  if (room !== undefined && !room.allowsServer(origin)) throw forbidden('Your server is denied by the room');
+  await requireAdmitted(ctx, origin, roomId);
   const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
-  if (room?.hasLocalMember() !== true) {
+  if ((await ctx.rooms.get(roomId))?.hasLocalMember() !== true) {
     const position = nextPosition();
     await ctx.db.writer.submit({
       label: 'invite from a partner',

@@ -3,6 +3,12 @@ import { forbidden, notFound } from '../errors.ts';
 import type { Room } from '../room.ts';
 import type { StoredEvent } from '../types.ts';
 
+/** Throws 403 for a server that the room's ACL denies, whether we are in the room or were. */
+export async function requireAdmitted(ctx: RoomContext, origin: string, roomId: string): Promise<void> {
+  const room = await ctx.rooms.get(roomId);
+  if (room !== undefined && !room.allowsServer(origin)) throw forbidden('Your server is denied by the room');
+}
+
 /** A room that we are in, for a server that its ACL admits. Throws 404 or 403. */
 export async function roomFor(ctx: RoomContext, origin: string, roomId: string): Promise<Room> {
   const room = await ctx.rooms.get(roomId);

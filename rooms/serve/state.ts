@@ -4,7 +4,9 @@ import type { RoomContext } from '../context.ts';
 import { notFound } from '../errors.ts';
 import type { Room } from '../room.ts';
 import { loadAuthChain } from '../state/resolve.ts';
+import type { StoredEvent } from '../types.ts';
 import { eventOf, sharedRoom } from './guard.ts';
+import { mayServerSee, served } from './visibility.ts';
 
 /** The ids of all that authorises these events, themselves only where another of them needs them. */
 export async function authChainOf(
@@ -35,23 +37,29 @@ async function stateIdsAt(
   origin: string,
   roomId: string,
   eventId: string,
-): Promise<{ room: Room; stateIds: string[]; chain: Set<string> }> {
+): Promise<{ room: Room; event: StoredEvent; stateIds: string[]; chain: Set<string> }> {
   const room = await sharedRoom(ctx, origin, roomId);
   const event = await eventOf(ctx, room, eventId);
   if (event.stateGroup === null) throw notFound('We do not know the state at this event');
   const stateIds = [...(await ctx.sets.get(event.stateGroup, room)).toMap().values()];
-  return { room, stateIds, chain: await authChainOf(ctx, room, stateIds) };
+  return { room, event, stateIds, chain: await authChainOf(ctx, room, stateIds) };
 }
 
-/** `GET /state`: the state before an event of this room, and its auth chain. Throws 403 or 404. */
+/**
+ * `GET /state`: the state before an event of this room, and its auth chain. Of a time that the server may not see it
+ * gets what keeps the room together. Throws 403 or 404.
+ */
 export async function getState(
   ctx: RoomContext,
   origin: string,
   roomId: string,
   eventId: string,
 ): Promise<{ pdus: JsonValue[]; authChain: JsonValue[] }> {
-  const { room, stateIds, chain } = await stateIdsAt(ctx, origin, roomId, eventId);
-  return { pdus: await pdusOf(ctx, room, stateIds), authChain: await pdusOf(ctx, room, chain) };
+  const { room, event, stateIds, chain } = await stateIdsAt(ctx, origin, roomId, eventId);
+  const pdus = (await mayServerSee(ctx, room, event, origin))
+    ? await pdusOf(ctx, room, stateIds)
+    : await served(ctx, room, (await ctx.lookup.many(stateIds, room)).values(), origin);
+  return { pdus, authChain: await pdusOf(ctx, room, chain) };
 }
 
 /** `GET /state_ids`. Throws 403 or 404. */
