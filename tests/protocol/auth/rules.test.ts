@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { authorize } from '../../../protocol/auth/authorize.ts';
 import type { RoomVersionId } from '../../../protocol/room-versions.ts';
-import { AuthRoom } from '../../support/auth-room.ts';
+import { AuthRoom, alice } from '../../support/auth-room.ts';
 import { authEventsCases } from './cases/auth-events.ts';
 import type { AuthCase } from './cases/case.ts';
 import { createCases } from './cases/create.ts';
@@ -55,6 +56,13 @@ for (const version of versions) {
         }
       });
     }
+
+    it('refuse everything where the state has no create event', () => {
+      const room = new AuthRoom(version);
+      const event = room.event('m.room.message', alice, {});
+      const verdict = authorize(event, { get: () => undefined }, room.version, { isSignedBy: () => true });
+      assert.deepEqual([verdict.allowed, verdict.rule], [false, version === '12' ? '2' : '2.4']);
+    });
 
     it('are each tried by an event that passes and one that is refused', () => {
       const has = (number: string, verdict: AuthCase['verdict'], own: boolean): boolean =>
