@@ -9,7 +9,7 @@ import { authorizePowerLevels } from './power-levels.ts';
 import { allowed, rejected, type Verdict } from './verdict.ts';
 
 export type { AuthExtra, StateLookup } from './facts.ts';
-export type { Rejection, Verdict } from './verdict.ts';
+export type { Verdict } from './verdict.ts';
 
 /**
  * The authorization rules of room versions 10, 11 and 12 against a state, in their order and with their numbers;
