@@ -35,7 +35,7 @@ export class RunningIsland {
       // A partner that was added after the configuration was read, and before commands could say so.
       await island.reloadPartners();
     } catch (error) {
-      await homeserver.close();
+      await island.close();
       throw error;
     }
     return island;
