@@ -1,10 +1,11 @@
 import type { RoomEvent } from '../protocol/event.ts';
+import { parseUserId } from '../protocol/identifiers.ts';
 import { RoomConflict } from '../storage/errors.ts';
 import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
-import { forbidden, notFound } from './errors.ts';
+import { forbidden, invalidParam, notFound } from './errors.ts';
 import { hasRedactLevel } from './redactions.ts';
 import type { Room } from './room.ts';
 import type { ClientTxn, RedactRequest, SendRequest } from './types.ts';
@@ -116,9 +117,12 @@ export class TxnGuard {
 
 /**
  * Sends a message or state event of a local user. Throws 403 where the auth rules or the user's membership
- * forbid it, 404 for a room that we do not hold, 413 for an event that is too large.
+ * forbid it, 400 for a member that is no user, 404 for a room that we do not hold, 413 for an event that is too large.
  */
 export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise<{ eventId: string }> {
+  // The auth rules leave it open what a member is; nobody else's server would make of it anything but noise.
+  if (request.type === 'm.room.member' && parseUserId(request.stateKey ?? '') === undefined)
+    throw invalidParam('The state key of a member event is a user id');
   const event = await inRoom(ctx, request.roomId, (room) => {
     requireJoined(room, request.userId);
     return addLocal(

@@ -201,6 +201,15 @@ describe('sending', () => {
       );
     });
 
+    it('has members by user id only', async () => {
+      for (const membership of ['invite', 'ban', 'leave', 'join', 'knock']) {
+        const answer = await put(alice, v3`/rooms/${roomId}/state/m.room.member/${'nobody'}`, { membership });
+        assert.ok([400, 403].includes(answer.status), `${membership}: ${answer.status}`);
+      }
+      const { status } = await put(alice, v3`/rooms/${roomId}/state/m.room.member/`, { membership: 'ban' });
+      assert.ok([400, 403].includes(status));
+    });
+
     it('lets nobody raise themselves or lower their betters', async () => {
       const path = v3`/rooms/${roomId}/state/m.room.power_levels/`;
       const levels = await ok(alice.get(path));
@@ -286,6 +295,30 @@ describe('sending', () => {
         const { event_id: eventId } = await ok(bob.get(path, { format: 'event' }));
         await ok(redact(bob, String(eventId), 't2'));
         assert.deepEqual(await ok(alice.get(path)), { membership: 'join' });
+      });
+
+      it('leave no copy of the old content behind, in what replaced it or after a restart', async () => {
+        const path = v3`/rooms/${room}/state/test.secret/`;
+        const eventId = await idOf(alice.put(path, { secret: 'told' }));
+        await ok(redact(alice, eventId, 't11'));
+        assert.deepEqual(await ok(bob.get(path)), {});
+        await ok(alice.put(path, { secret: 'none' }));
+        const look = async () => {
+          const found = await ok(bob.get(path, { format: 'event' }));
+          assert.deepEqual(at(found, 'unsigned', 'prev_content'), {});
+          for (const answer of [
+            await bob.get(v3`/rooms/${room}/messages`, { dir: 'b', limit: 50 }),
+            await bob.get(v3`/rooms/${room}/context/${eventId}`),
+            await bob.get(v3`/rooms/${room}/event/${eventId}`),
+            await bob.get(v3`/sync`),
+          ]) {
+            assert.equal(answer.status, 200);
+            assert.ok(!answer.bytes.toString('utf8').includes('"told"'));
+          }
+        };
+        await look();
+        await network.restart('acme.test');
+        await look();
       });
 
       it('are for one’s own events, and for others’ with the redact level', async () => {

@@ -168,7 +168,7 @@ describe('/sync: timeline and state', () => {
       const since = nextBatch(await bob.sync());
       const started = Date.now();
       const sync = await bob.sync(since, { full_state: 'true', timeout: 20_000 });
-      assert.ok(Date.now() - started < 10_000);
+      assert.ok(Date.now() - started < 15_000);
       assert.deepEqual(timelineOf(sync, roomId), []);
       assert.ok(typesOf(stateOf(sync, roomId)).includes('m.room.name'));
       assert.ok(typesOf(stateOf(sync, roomId)).includes('m.room.create'));
