@@ -21,14 +21,14 @@ const [root = '', configuration = '', memberCount = '', tokenCount = '', message
 const width = 64;
 
 async function load(...path: string[]): Promise<Record<string, unknown>> {
-  return (await import(pathToFileURL(join(root, 'dist', ...path)).href)) as Record<string, unknown>;
+  return (await import(pathToFileURL(join(root, ...path)).href)) as Record<string, unknown>;
 }
 
-// The compiled modules have the types of their sources; of another revision they only need the same shape.
-const homeserverModule = (await load('server', 'homeserver.js')) as {
+// The modules of another revision need only have the same shape.
+const homeserverModule = (await load('server', 'homeserver.ts')) as {
   startHomeserver: typeof startHomeserver;
 };
-const configModule = (await load('config', 'load.js')) as { loadConfig: typeof loadConfig };
+const configModule = (await load('config', 'load.ts')) as { loadConfig: typeof loadConfig };
 
 const loaded = await configModule.loadConfig(configuration);
 if (!loaded.ok) throw new Error(`${configuration} is not usable`);

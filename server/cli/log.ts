@@ -1,12 +1,11 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
 import type { LogOptions } from './log-options.ts';
 
 /** What must not get into a log, wherever somebody puts it. */
 const secrets = ['password', 'passwordHash', 'accessToken', 'access_token', 'authorization', 'secret'];
 
 /** The island's log, on standard output: a line of JSON for each entry, or one for people. */
-export function makeLog({ logLevel, logFormat }: LogOptions): Logger {
+export async function makeLog({ logLevel, logFormat }: LogOptions): Promise<Logger> {
   const options = {
     level: logLevel,
     base: { pid: process.pid },
@@ -15,6 +14,7 @@ export function makeLog({ logLevel, logFormat }: LogOptions): Logger {
     redact: { paths: secrets.flatMap((key) => [key, `*.${key}`]), censor: '(not shown)' },
   };
   if (logFormat === 'json') return pino(options, pino.destination({ dest: 1, sync: true }));
+  const { default: pretty } = await import('pino-pretty');
   const stream = pretty({
     destination: 1,
     sync: true,

@@ -32,7 +32,7 @@ async function start(options: ConfigOption & LogOptions): Promise<void> {
   // Loaded only here: no other command needs all of it.
   const { makeLog } = await import('./log.ts');
   const { RunningIsland } = await import('../running-island.ts');
-  const log = makeLog(options);
+  const log = await makeLog(options);
   process.prependListener('uncaughtException', (error) => {
     log.fatal({ err: error }, 'unexpected error: the island ends');
     process.exit(1);

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type { CustomTypesConfig } from 'pg';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { translateError } from '../errors.ts';
@@ -12,16 +12,22 @@ const int8 = 20;
 const migrationLock = 7_268_402;
 const readers = 8;
 
-/** Integers as numbers (all of ours are below 2^53), for these connections only and not for the process. */
-const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    return oid === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
-  },
-};
+/**
+ * Integers as numbers (all of ours are below 2^53), for these connections only and not for the process. The driver is
+ * loaded only where it is wanted.
+ */
+async function typeParsers(): Promise<CustomTypesConfig> {
+  const { default: pg } = await import('pg');
+  return {
+    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+      oid === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format),
+  };
+}
 
 /** Opens a PostgreSQL database and brings its schema up to date. */
 export async function openPostgres(config: { url: string }, log: Logger): Promise<Sources> {
   const where = withoutPassword(config.url);
+  const types = await typeParsers();
   const options = {
     type: 'postgres',
     url: config.url,

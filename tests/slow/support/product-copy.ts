@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,8 +45,7 @@ export class ProductCopy {
   async #compile(mutations: readonly Mutation[]): Promise<void> {
     const place = (path: string): string => join(this.#directory, path);
     for (const folder of folders) await cp(join(root, folder), place(folder), { recursive: true });
-    for (const file of ['package.json', 'tsconfig.json', 'tsconfig.build.json'])
-      await cp(join(root, file), place(file));
+    await cp(join(root, 'package.json'), place('package.json'));
     await mkdir(dirname(place(entry)), { recursive: true });
     await cp(join(root, entry), place(entry));
     await symlink(join(root, 'node_modules'), place('node_modules'));
@@ -59,17 +57,12 @@ export class ProductCopy {
       );
       await writeFile(place(file), before + replacement + after);
     }
-    await writeFile(
-      place('tsconfig.copy.json'),
-      JSON.stringify({ extends: './tsconfig.build.json', include: [...folders, entry] }),
+    const build = join(root, 'scripts', 'build.mjs');
+    await promisify(execFile)(process.execPath, [build, '--root', this.#directory, entry]).catch(
+      (error: unknown) => {
+        const output = error instanceof Error && 'stderr' in error ? error.stderr : error;
+        throw new Error(`the copy of the product does not compile:\n${output}`);
+      },
     );
-    const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
-    const compiler = join(typescript, 'bin/tsc');
-    await promisify(execFile)(process.execPath, [compiler, '-p', 'tsconfig.copy.json'], {
-      cwd: this.#directory,
-    }).catch((error: unknown) => {
-      const output = error instanceof Error && 'stdout' in error ? error.stdout : error;
-      throw new Error(`the copy of the product does not compile:\n${output}`);
-    });
   }
 }
