@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from 'pino';
+import type { FileFacts } from '../policy/question.ts';
 import { encodeBase64Url } from '../protocol/base64.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
@@ -24,6 +25,7 @@ import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.t
 import { sendTyping } from './outbox/typing.ts';
 import { type Waiting, waitingIn } from './outbox/waiting.ts';
 import type { PartnerRegistry } from './partners.ts';
+import { LocalPeople } from './people.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
 import { FederationRouter } from './routes/router.ts';
 
@@ -36,6 +38,8 @@ export interface FederationDeps {
   readonly linkStaticKey: LinkKeyPair;
   readonly software: { readonly name: string; readonly version: string };
   readonly partners: PartnerRegistry;
+  /** Our people and their departments; nobody has one if it is absent. */
+  readonly people?: LocalPeople | undefined;
   /** `http://HOST:PORT` of a CONNECT proxy for links to partners. */
   readonly proxyUrl?: string | undefined;
   readonly db: Database;
@@ -86,7 +90,12 @@ export class Federation {
       partners,
       ...(deps.oldKeys === undefined ? {} : { oldKeys: deps.oldKeys }),
     });
-    this.border = new PartnerBorder(partners, clock);
+    this.border = new PartnerBorder({
+      partners,
+      people: deps.people ?? new LocalPeople(serverName, new Map()),
+      clock,
+      files: (uri) => storedFile(db, uri),
+    });
     this.#boots = new BootIds(log);
     this.#bootId = encodeBase64Url(random.bytes(9));
     this.link = new LinkManager({
@@ -257,4 +266,11 @@ export class Federation {
 function eventIdIn(payload: unknown): string | undefined {
   if (typeof payload !== 'object' || payload === null || !('eventId' in payload)) return undefined;
   return typeof payload.eventId === 'string' ? payload.eventId : undefined;
+}
+
+/** What is stored of a file of ours. */
+async function storedFile(db: Database, uri: string): Promise<FileFacts | undefined> {
+  const [, origin = '', mediaId = ''] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
+  const media = await db.media.get(origin, mediaId);
+  return media === undefined ? undefined : { size: media.size, mime: media.contentType };
 }

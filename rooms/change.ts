@@ -1,3 +1,4 @@
+import type { Violation } from '../policy/decision.ts';
 import { type Pdu, type RoomEvent, stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import { redact } from '../protocol/redaction.ts';
@@ -27,6 +28,8 @@ export interface AddOptions {
   /** Auth events for want of which it is rejected. */
   readonly waitingFor?: readonly string[] | undefined;
   readonly softFailed?: boolean | undefined;
+  /** What the border objects to: our people are not shown the content. */
+  readonly objections?: readonly Violation[] | undefined;
   readonly txn?: { readonly deviceId: string; readonly txnId: string } | undefined;
   /** Previous events that we do not hold. */
   readonly unheld?: readonly string[] | undefined;
@@ -68,6 +71,7 @@ export class RoomChange {
       existing: options.existing,
       rejectReason: options.rejectReason ?? null,
       softFailed: options.softFailed ?? false,
+      objections: options.objections,
       before: options.before,
       after,
       txn: options.txn,
@@ -113,6 +117,7 @@ export class RoomChange {
       before: StateSet;
       existing?: StoredEvent | undefined;
       rejectReason?: string | undefined;
+      objections?: readonly Violation[] | undefined;
       unheld: readonly string[];
     },
   ): Promise<StoredEvent> {
@@ -124,6 +129,7 @@ export class RoomChange {
     const stored = this.#draft(event, {
       existing: options.existing,
       rejectReason: options.rejectReason ?? null,
+      objections: options.objections,
       before: options.before,
       after,
     });
@@ -279,6 +285,7 @@ export class RoomChange {
       existing?: StoredEvent | undefined;
       rejectReason: string | null;
       softFailed?: boolean;
+      objections?: readonly Violation[] | undefined;
       outlier?: boolean;
       before?: StateSet;
       after?: StateSet;
@@ -296,6 +303,7 @@ export class RoomChange {
       streamPos: null,
       outlier: place.outlier ?? false,
       softFailed: place.softFailed ?? false,
+      quarantined: (place.objections ?? []).length > 0,
       rejectReason: place.rejectReason,
       redactedBy: place.existing?.redactedBy ?? null,
       stateGroup: place.before?.group ?? null,
@@ -304,6 +312,10 @@ export class RoomChange {
       internal: null,
       txn: place.txn ?? null,
     };
+    if (stored.quarantined)
+      this.ops.push(
+        ...this.#ctx.db.quarantine.put(stored.nid, place.objections ?? [], this.#ctx.clock.now()),
+      );
     this.room.pendingEvents.set(stored.eventId, stored);
     this.#touched.set(stored.eventId, stored);
     return stored;

@@ -1,6 +1,7 @@
-import { type RoomEvent, stateKeyOf } from '../protocol/event.ts';
+import { stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
+import { quarantinedKey, shownPdu } from './quarantine.ts';
 import { membershipOf } from './room.ts';
 import type { StateSet } from './state/state-set.ts';
 import type { ClientEvent, StoredEvent } from './types.ts';
@@ -14,7 +15,7 @@ export interface ClientEventExtras {
   readonly now?: number | undefined;
   readonly redaction?: StoredEvent | undefined;
   /** The state event that this one replaced. */
-  readonly replaced?: RoomEvent | undefined;
+  readonly replaced?: StoredEvent | undefined;
   /** The reader's membership at the event. */
   readonly membership?: string | undefined;
 }
@@ -24,7 +25,7 @@ export interface ClientEventExtras {
  * and signatures left out, `redacts` at both places, and `unsigned` as only we know it.
  */
 export function toClientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
-  const { pdu } = event;
+  const pdu = shownPdu(event);
   const client: ClientEvent = {
     content: pdu.content,
     event_id: event.eventId,
@@ -47,13 +48,14 @@ export function toClientEvent(event: StoredEvent, extras: ClientEventExtras = {}
 
 function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
   const unsigned: JsonObject = {};
+  if (event.quarantined) unsigned[quarantinedKey] = true;
   if (extras.now !== undefined) unsigned['age'] = Math.max(0, extras.now - event.pdu.origin_server_ts);
   if (extras.membership !== undefined) unsigned['membership'] = extras.membership;
   const { txn } = event;
   if (txn !== null && event.pdu.sender === extras.userId && txn.deviceId === extras.deviceId)
     unsigned['transaction_id'] = clientTxnId(txn.txnId);
   if (extras.replaced !== undefined) {
-    unsigned['prev_content'] = extras.replaced.pdu.content;
+    unsigned['prev_content'] = shownPdu(extras.replaced).content;
     unsigned['prev_sender'] = extras.replaced.pdu.sender;
     unsigned['replaces_state'] = extras.replaced.eventId;
   }

@@ -2,6 +2,7 @@ import type { StateKey } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Note, Position, Row, WriteOp } from '../storage/write-set.ts';
 import type { RoomContext } from './context.ts';
+import { shownPdu } from './quarantine.ts';
 import { memberOf, membershipOf, type Room } from './room.ts';
 import type { StoredEvent } from './types.ts';
 
@@ -52,7 +53,7 @@ export function putState(
   if (userId === undefined) return { ops: [], notes: [] };
   const membership = membershipOf(event);
   const isLocal = serverNameOf(userId) === ctx.serverName;
-  const name = event.pdu.content['displayname'];
+  const name = shownPdu(event).content['displayname'];
   const member = {
     roomNid: room.roomNid,
     userId,

@@ -26,7 +26,12 @@ function presetOf(request: CreateRoomRequest): RoomPreset {
 }
 
 /** Content of the create event. Throws 400 for `additional_creators` that are not user ids. */
-export function createContent(userId: string, request: CreateRoomRequest, version: RoomVersion): JsonObject {
+export function createContent(
+  userId: string,
+  request: CreateRoomRequest,
+  version: RoomVersion,
+  powerLimit: PowerLimit,
+): JsonObject {
   const content: JsonObject = { ...request.creationContent, room_version: version.id };
   delete content['creator'];
   if (version.creatorInContent) content['creator'] = userId;
@@ -35,7 +40,10 @@ export function createContent(userId: string, request: CreateRoomRequest, versio
     if (given !== undefined && !isUserIdList(given))
       throw badJson('additional_creators must be a list of user ids');
     const creators = new Set(given ?? []);
-    if (presetOf(request) === 'trusted_private_chat') for (const id of request.invite ?? []) creators.add(id);
+    // A creator's power has no end: whoever's is limited gets the level of `trustedUsers` instead.
+    if (presetOf(request) === 'trusted_private_chat')
+      for (const id of request.invite ?? [])
+        if (powerLimit(id) === Number.POSITIVE_INFINITY) creators.add(id);
     creators.delete(userId);
     if (creators.size > 0) content['additional_creators'] = [...creators];
     else delete content['additional_creators'];
@@ -47,13 +55,23 @@ function isUserIdList(value: JsonValue): value is string[] {
   return Array.isArray(value) && value.every((id) => typeof id === 'string' && parseUserId(id) !== undefined);
 }
 
-function powerLevels(userId: string, request: CreateRoomRequest, version: RoomVersion): JsonObject {
+/** The highest power level that a user may be given here; infinity for our own people. */
+export type PowerLimit = (userId: string) => number;
+
+function powerLevels(
+  userId: string,
+  request: CreateRoomRequest,
+  version: RoomVersion,
+  powerLimit: PowerLimit,
+): JsonObject {
   const users: JsonObject = {};
-  if (!version.creatorsArePrivileged) {
-    users[userId] = creatorLevel;
-    if (presetOf(request) === 'trusted_private_chat')
-      for (const id of request.invite ?? []) users[id] = creatorLevel;
-  }
+  if (!version.creatorsArePrivileged) users[userId] = creatorLevel;
+  if (presetOf(request) === 'trusted_private_chat')
+    for (const id of request.invite ?? []) {
+      const limit = powerLimit(id);
+      const isCreator = version.creatorsArePrivileged && limit === Number.POSITIVE_INFINITY;
+      if (!isCreator) users[id] = Math.min(creatorLevel, limit);
+    }
   const content: JsonObject = {
     users,
     users_default: 0,
@@ -103,6 +121,7 @@ export function initialEvents(
   version: RoomVersion,
   profile: JsonObject,
   alias: string | undefined,
+  powerLimit: PowerLimit,
 ): InitialEvent[] {
   const preset = presets[presetOf(request)];
   const given = (request.initialState ?? []).map((event) => ({
@@ -130,7 +149,7 @@ export function initialEvents(
       stateKey: userId,
       content: { ...profile, membership: 'join' },
     },
-    { type: 'm.room.power_levels', stateKey: '', content: powerLevels(userId, request, version) },
+    { type: 'm.room.power_levels', stateKey: '', content: powerLevels(userId, request, version, powerLimit) },
   ];
   if (alias !== undefined) base.push({ type: 'm.room.canonical_alias', stateKey: '', content: { alias } });
   const implied: InitialEvent[] = [

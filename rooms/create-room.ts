@@ -10,9 +10,9 @@ import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, nextPlace } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
-import { createContent, initialEvents } from './create-events.ts';
-import { forbidden, invalidParam, RoomError } from './errors.ts';
-import { inviteUser, requireMayInvite } from './membership/invite.ts';
+import { createContent, initialEvents, type PowerLimit } from './create-events.ts';
+import { forbidden, invalidParam, RoomError, requireAllowed } from './errors.ts';
+import { inviteUser } from './membership/invite.ts';
 import { Room } from './room.ts';
 import { StateSet } from './state/state-set.ts';
 import type { CreateRoomRequest } from './types.ts';
@@ -37,13 +37,22 @@ export async function createRoom(
   for (const invitee of invitees) {
     if (parseUserId(invitee) === undefined) throw invalidParam(`${invitee} is not a user id`);
     if (invitee === userId) throw forbidden('You cannot invite yourself');
-    requireMayInvite(ctx, userId, invitee);
   }
   const alias =
     request.roomAliasName === undefined ? undefined : `#${request.roomAliasName}:${ctx.serverName}`;
   if (alias !== undefined && (await ctx.store.alias(alias)) !== undefined)
     throw new RoomError(400, 'M_ROOM_IN_USE', 'This alias is taken');
-  const content = createContent(userId, request, version);
+  const powerLimit: PowerLimit = (id) => ctx.border.powerLimit(id);
+  const content = createContent(userId, request, version, powerLimit);
+  const creators = content['additional_creators'];
+  requireAllowed(
+    ctx.border.mayCreate({
+      creator: userId,
+      invitees,
+      additionalCreators: Array.isArray(creators) ? creators.filter((id) => typeof id === 'string') : [],
+      state: initialEvents(userId, request, version, {}, alias, powerLimit),
+    }),
+  );
   let create: RoomEvent;
   // From room version 12 the room's id is the create event's hash: equal requests within one millisecond
   // would be one room.
@@ -104,7 +113,9 @@ async function build(
   if (!verdict.allowed) throw new RoomError(400, 'M_INVALID_ROOM_STATE', verdict.reason);
   await change.add(create, { before: empty });
   const profile = await ctx.store.profile(userId);
-  for (const event of initialEvents(userId, request, version, profile, alias))
+  for (const event of initialEvents(userId, request, version, profile, alias, (id) =>
+    ctx.border.powerLimit(id),
+  ))
     await step(ctx, room, change, userId, event);
   for (const invitee of invitees) {
     if (serverNameOf(invitee) !== ctx.serverName) continue;

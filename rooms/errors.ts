@@ -1,3 +1,4 @@
+import type { Decision, Violation } from '../policy/decision.ts';
 import type { JsonObject } from '../protocol/json.ts';
 
 /**
@@ -20,6 +21,19 @@ export class RoomError extends Error {
 
 export function forbidden(message: string): RoomError {
   return new RoomError(403, 'M_FORBIDDEN', message);
+}
+
+/** A refusal of the border; `org.archipelago.violations` names each reason. */
+export function deniedByBorder(violations: readonly Violation[]): RoomError {
+  const message = violations.map((violation) => violation.message).join('; ');
+  return new RoomError(403, 'M_FORBIDDEN', message, {
+    'org.archipelago.violations': violations.map(({ code, message }) => ({ code, message })),
+  });
+}
+
+/** Throws {@link deniedByBorder} unless the decision allows. */
+export function requireAllowed(decision: Decision): void {
+  if (!decision.allowed) throw deniedByBorder(decision.violations);
 }
 
 export function notFound(message: string): RoomError {

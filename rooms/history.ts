@@ -156,10 +156,12 @@ async function placeOne(
   const step4 = checkByAuthEvents(ctx, room.version, event, authEvents, implied);
   const verdict = step4.ok ? await checkByStateBefore(ctx, room, event, before) : step4;
   if (room.missing.has(event.eventId)) change.foundMissing(event.eventId);
+  const decision = ctx.border.judgeReceived(room, event);
   await change.backfilled(event, {
     before,
     existing,
     rejectReason: verdict.ok ? undefined : verdict.reason,
+    objections: decision.allowed ? undefined : decision.violations,
     unheld: event.pdu.prev_events.filter((id) => (prev.get(id)?.stateGroupAfter ?? null) === null),
   });
   return true;

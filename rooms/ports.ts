@@ -1,6 +1,7 @@
 import type { Decision } from '../policy/decision.ts';
-import type { Pdu } from '../protocol/event.ts';
+import type { Pdu, RoomEvent } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import type { RoomView } from './types.ts';
 
 /**
  * What the room engine needs from the layers above it. They implement these interfaces; `rooms/` never
@@ -94,9 +95,41 @@ export interface KeyRing {
   key(serverName: string, keyId: string): { publicKey: string; validUntil?: number | undefined } | undefined;
 }
 
+/** An event that one of ours wants to send, before it is built. */
+export interface LocalEvent {
+  readonly type: string;
+  readonly sender: string;
+  readonly stateKey?: string | undefined;
+  readonly content: JsonObject;
+}
+
+/** A room that one of ours wants to make. */
+export interface RoomPlan {
+  readonly creator: string;
+  readonly invitees: readonly string[];
+  /** Users beside the creator whose power has no end (room version 12). */
+  readonly additionalCreators: readonly string[];
+  /** The state that it begins with. */
+  readonly state: readonly {
+    readonly type: string;
+    readonly stateKey: string;
+    readonly content: JsonObject;
+  }[];
+}
+
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
-  mayInvite(from: string, to: string): Decision;
+  /** `room` is absent where we do not hold it: an invitation from outside. */
+  mayInvite(from: string, to: string, room?: RoomView): Decision;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
+  /** Asked before an event of ours is signed. */
+  maySend(room: RoomView, event: LocalEvent): Decision | Promise<Decision>;
+  mayCreate(plan: RoomPlan): Decision;
+  /** The highest power level that a user may be given; infinity for our own people. */
+  powerLimit(userId: string): number;
+  /** May one of ours join that room, or (where we do not hold it) a room that a server lets them into? */
+  mayJoin(userId: string, where: RoomView | string): Decision;
+  /** What is wrong with an event of others that takes its place in the room all the same: a quarantine. */
+  judgeReceived(room: RoomView, event: RoomEvent): Decision;
 }

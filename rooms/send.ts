@@ -5,7 +5,7 @@ import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
-import { forbidden, invalidParam, notFound } from './errors.ts';
+import { forbidden, invalidParam, notFound, requireAllowed } from './errors.ts';
 import { hasRedactLevel } from './redactions.ts';
 import type { Room } from './room.ts';
 import type { ClientTxn, RedactRequest, SendRequest } from './types.ts';
@@ -123,8 +123,10 @@ export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise
   // The auth rules leave it open what a member is; nobody else's server would make of it anything but noise.
   if (request.type === 'm.room.member' && parseUserId(request.stateKey ?? '') === undefined)
     throw invalidParam('The state key of a member event is a user id');
-  const event = await inRoom(ctx, request.roomId, (room) => {
+  const event = await inRoom(ctx, request.roomId, async (room) => {
     requireJoined(room, request.userId);
+    const decision = ctx.border.maySend(room, { ...request, sender: request.userId });
+    requireAllowed(decision instanceof Promise ? await decision : decision);
     return addLocal(
       ctx,
       room,

@@ -1,6 +1,7 @@
 import type { Pdu } from '../protocol/event.ts';
 import { isObject, type JsonValue } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
+import { shownPdu } from './quarantine.ts';
 import type { StrippedState } from './types.ts';
 
 /**
@@ -50,7 +51,7 @@ export async function inviteStateFor(
   if (room === undefined || invite === undefined || room.membership(userId) !== 'invite') return undefined;
   const state = strippedTypes.map((type) => room.get(type, ''));
   state.push(room.get('m.room.member', invite.pdu.sender), invite);
-  return state.flatMap((event) => (event === undefined ? [] : [toStripped(event.pdu)]));
+  return state.flatMap((event) => (event === undefined ? [] : [toStripped(shownPdu(event))]));
 }
 
 function toStripped(pdu: Pdu): StrippedState {

@@ -11,6 +11,7 @@ import { openPostgres } from './sources/postgres.ts';
 import { openSqlite } from './sources/sqlite.ts';
 import { AccountDataStore } from './stores/account-data-store.ts';
 import { AliasStore } from './stores/alias-store.ts';
+import { DepartmentStore } from './stores/department-store.ts';
 import { DeviceStore } from './stores/device-store.ts';
 import { EventStore } from './stores/event-store.ts';
 import { FilterStore } from './stores/filter-store.ts';
@@ -21,6 +22,7 @@ import { MetadataStore } from './stores/metadata-store.ts';
 import { OutboxStore } from './stores/outbox-store.ts';
 import { PartnerOverlayStore } from './stores/partner-overlay-store.ts';
 import { PartnerStateStore } from './stores/partner-state-store.ts';
+import { QuarantineStore } from './stores/quarantine-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
 import { RoomStore } from './stores/room-store.ts';
 import { StateStore } from './stores/state-store.ts';
@@ -62,6 +64,8 @@ export interface Database {
   readonly media: MediaStore;
   readonly partnerStates: PartnerStateStore;
   readonly partnerOverlays: PartnerOverlayStore;
+  readonly quarantine: QuarantineStore;
+  readonly departments: DepartmentStore;
   readonly metadata: MetadataStore;
   readonly audit: AuditLog;
   /** Writes what was submitted, refuses everything after, closes, and frees the lock. */
@@ -133,6 +137,8 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     media: new MediaStore(reader),
     partnerStates: new PartnerStateStore(reader),
     partnerOverlays: new PartnerOverlayStore(reader),
+    quarantine: new QuarantineStore(reader),
+    departments: new DepartmentStore(reader),
     metadata: new MetadataStore(reader, writer),
     audit,
     async close() {

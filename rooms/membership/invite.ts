@@ -3,7 +3,7 @@ import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { buildEvent, type EventRequest, nextPlace } from '../build.ts';
 import type { RoomContext } from '../context.ts';
-import { badGateway, forbidden, invalidParam, notFound } from '../errors.ts';
+import { badGateway, forbidden, invalidParam, notFound, requireAllowed } from '../errors.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { admit } from '../receive/admit.ts';
 import { checkWire } from '../receive/wire.ts';
@@ -15,13 +15,6 @@ import { remoteRefusal } from './remote-refusal.ts';
 export interface InviteOptions {
   readonly reason?: string | undefined;
   readonly isDirect?: boolean | undefined;
-}
-
-/** Throws 403 with the border's reasons. */
-export function requireMayInvite(ctx: RoomContext, from: string, to: string): void {
-  const decision = ctx.border.mayInvite(from, to);
-  if (decision.allowed) return;
-  throw forbidden(decision.violations.map((violation) => violation.message).join('; '));
 }
 
 /**
@@ -37,11 +30,11 @@ export async function inviteUser(
   options: InviteOptions = {},
 ): Promise<{ eventId: string }> {
   if (parseUserId(target) === undefined) throw invalidParam('Not a user id');
-  requireMayInvite(ctx, userId, target);
   if (serverNameOf(target) !== ctx.serverName) return inviteRemote(ctx, userId, roomId, target, options);
   const profile = await ctx.store.profile(target);
   const { eventId } = await inRoom(ctx, roomId, (room) => {
     requireInvitable(room, userId, target);
+    requireAllowed(ctx.border.mayInvite(userId, target, room));
     return addLocal(ctx, room, inviteRequest(userId, target, profile, options));
   });
   return { eventId };
@@ -76,6 +69,7 @@ async function inviteRemote(
   const { event, room, state } = await ctx.rooms.exclusive(roomId, async (held) => {
     if (held === undefined) throw notFound('Unknown room');
     requireInvitable(held, userId, target);
+    requireAllowed(ctx.border.mayInvite(userId, target, held));
     const request = inviteRequest(userId, target, {}, options);
     const built = await buildEvent(ctx, held, await nextPlace(ctx, held), request);
     return { event: built, room: held, state: inviteRoomState(held, userId) };

@@ -1,6 +1,6 @@
 import { serverNameOf } from '../../protocol/identifiers.ts';
 import type { RoomContext } from '../context.ts';
-import { forbidden, notFound, RoomError } from '../errors.ts';
+import { forbidden, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { addLocal, inRoom } from '../send.ts';
 import type { JoinOptions } from '../types.ts';
 import { joinContent } from './join-content.ts';
@@ -30,7 +30,7 @@ export async function joinRoom(
     }
     const candidates = await candidatesFor(ctx, userId, roomId, options);
     if (candidates.length === 0) throw notFound('No server is known through which this room could be joined');
-    const joining = joinRemotely(ctx, userId, roomId, candidates, options);
+    const joining = joinRemotely(ctx, userId, roomId, allowedOf(ctx, userId, candidates), options);
     ctx.joining.set(roomId, joining);
     try {
       await joining;
@@ -38,6 +38,14 @@ export async function joinRoom(
       ctx.joining.delete(roomId);
     }
   });
+}
+
+/** The servers through which the border lets the user join; throws 403 if there is none. */
+function allowedOf(ctx: RoomContext, userId: string, servers: readonly string[]): string[] {
+  const decisions = servers.map((server) => [server, ctx.border.mayJoin(userId, server)] as const);
+  const allowed = decisions.filter(([, decision]) => decision.allowed).map(([server]) => server);
+  if (allowed.length === 0) for (const [, decision] of decisions) requireAllowed(decision);
+  return allowed;
 }
 
 /** False: nobody of ours may vouch for the user, another server of the room might. */
@@ -60,6 +68,7 @@ async function joinLocally(
   }
   await inRoom(ctx, roomId, (current) => {
     if (current.membership(userId) === 'ban') throw forbidden('You are banned from this room');
+    requireAllowed(ctx.border.mayJoin(userId, current));
     const also = ctx.store.dropInviteOps(roomId, userId);
     return addLocal(
       ctx,

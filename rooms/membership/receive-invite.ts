@@ -4,7 +4,7 @@ import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
 import { addSignature } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
-import { forbidden, invalidParam, notFound, RoomError } from '../errors.ts';
+import { forbidden, invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { checkFormat } from '../receive/01-format.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
@@ -53,9 +53,7 @@ export async function receiveInvite(
   if (user?.serverName !== ctx.serverName) throw invalidParam('The invited user is not of this server');
   checkInviteState(ctx, origin, roomId, version, body.inviteRoomState);
   if (!(await ctx.store.isActiveUser(user.localpart))) throw notFound('No such user');
-  const decision = ctx.border.mayInvite(pdu.sender, target);
-  if (!decision.allowed)
-    throw forbidden(decision.violations.map((violation) => violation.message).join('; '));
+  requireAllowed(ctx.border.mayInvite(pdu.sender, target, await ctx.rooms.get(roomId)));
   await requireAdmitted(ctx, origin, roomId);
   const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
   if ((await ctx.rooms.get(roomId))?.hasLocalMember() !== true) {

@@ -68,6 +68,8 @@ export async function admit(
       : await stateBefore(ctx, room, prev.values(), options.given);
   if (before === undefined) return { kind: 'gap', missing: unheld };
   const verdict = await judge(ctx, room, event, before);
+  const decision =
+    verdict.kind === 'accepted' ? ctx.border.judgeReceived(room, event) : ({ allowed: true } as const);
   const change = new RoomChange(ctx, room);
   const stored = await change.add(event, {
     before,
@@ -77,6 +79,7 @@ export async function admit(
     rejectReason: verdict.kind === 'rejected' ? verdict.reason : undefined,
     waitingFor: verdict.kind === 'rejected' ? verdict.waitingFor : undefined,
     softFailed: verdict.kind === 'soft-failed',
+    objections: decision.allowed ? undefined : decision.violations,
   });
   const written = change.commit('received event', options.also);
   return {

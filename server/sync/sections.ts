@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../protocol/json.ts';
+import { shownPdu } from '../../rooms/quarantine.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { ClientEvent, StoredEvent } from '../../rooms/types.ts';
 import { selectFields } from '../event-filter.ts';
@@ -36,7 +37,7 @@ async function inWantedForm(
   const { event_format: format, event_fields: fields } = scope.filter;
   if (format === 'federation') {
     // Nobody could name an event without its id, which servers work out.
-    return events.map(({ pdu, eventId }) => selectFields({ ...pdu, event_id: eventId }, fields));
+    return events.map((event) => selectFields({ ...shownPdu(event), event_id: event.eventId }, fields));
   }
   return (await clientForm()).map((event) => {
     // The section says which room it is.

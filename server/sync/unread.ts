@@ -2,6 +2,7 @@ import { isValidEventId } from '../../protocol/identifiers.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
 import type { PushRuleset } from '../../protocol/push-rules/default-rules.ts';
 import { evaluatePushRules } from '../../protocol/push-rules/evaluate.ts';
+import { shownPdu } from '../../rooms/quarantine.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView, StoredEvent } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
@@ -171,7 +172,7 @@ function evaluate(
   event: StoredEvent,
 ): ReturnType<typeof evaluatePushRules> {
   const name = view.members.get(userId)?.pdu.content['displayname'];
-  return evaluatePushRules(rules, event.pdu, {
+  return evaluatePushRules(rules, shownPdu(event), {
     userId,
     displayName: typeof name === 'string' ? name : undefined,
     memberCount: view.joinedCount,

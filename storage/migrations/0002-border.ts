@@ -1,7 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { ForwardOnlyError, runDdl } from './ddl.ts';
 
-/** What the border keeps: the audit log, what was done to partners at run time, decisions, approvals, quarantine. */
+/** What the border keeps: the audit log, what was done to partners at run time, decisions, approvals, quarantine,
+ * and the departments that policies name. */
 export class Border1764000000002 implements MigrationInterface {
   readonly name = 'Border1764000000002';
 
@@ -63,4 +64,9 @@ const schema = `
     created_ts {int} NOT NULL,
     CONSTRAINT quarantine_pkey PRIMARY KEY (event_nid)
   );
+  CREATE TABLE departments (
+    localpart {text} NOT NULL,
+    department {text} NOT NULL,
+    CONSTRAINT departments_pkey PRIMARY KEY (localpart, department)
+  ) {keyed};
 `;

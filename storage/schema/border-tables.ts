@@ -66,3 +66,9 @@ export const approvals = table(
 export const quarantine = table('quarantine', { event_nid: int, violations: text, created_ts: int }, [
   'event_nid',
 ]);
+
+/** Departments of our people, as policies name them. */
+export const departments = table('departments', { localpart: text, department: text }, [
+  'localpart',
+  'department',
+]);

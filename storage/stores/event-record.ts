@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocol/json.ts';
 import type { EventRow } from '../schema/room-tables.ts';
 
 /** Bits of `events.flags`. */
-export const eventFlags = { outlier: 1, rejected: 2, softFailed: 4 } as const;
+export const eventFlags = { outlier: 1, rejected: 2, softFailed: 4, quarantined: 8 } as const;
 
 /** An event with its place in our database. */
 export interface EventRecord extends RoomEvent {
@@ -13,6 +13,8 @@ export interface EventRecord extends RoomEvent {
   readonly streamPos: number | null;
   readonly outlier: boolean;
   readonly softFailed: boolean;
+  /** Our people are not shown its content. */
+  readonly quarantined: boolean;
   readonly rejectReason: string | null;
   /** Event id of the redaction that was applied; `pdu` is then the redacted form. */
   readonly redactedBy: string | null;
@@ -50,6 +52,7 @@ export function toEventRecord(row: JoinedEventRow): EventRecord {
     streamPos: row.stream_pos,
     outlier: (row.flags & eventFlags.outlier) !== 0,
     softFailed: (row.flags & eventFlags.softFailed) !== 0,
+    quarantined: (row.flags & eventFlags.quarantined) !== 0,
     rejectReason: row.reject_reason,
     redactedBy: row.redacted_by,
     stateGroup: row.state_group,

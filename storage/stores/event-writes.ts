@@ -19,6 +19,7 @@ export interface NewEvent {
   readonly outlier?: boolean;
   readonly rejectReason?: string | null;
   readonly softFailed?: boolean;
+  readonly quarantined?: boolean;
   readonly redactedBy?: string | null;
   readonly stateGroup?: number | null;
   readonly stateGroupAfter?: number | null;
@@ -31,7 +32,8 @@ export function insertEventOps(event: NewEvent): WriteOp[] {
   const flags =
     (event.outlier === true ? eventFlags.outlier : 0) |
     (event.rejectReason == null ? 0 : eventFlags.rejected) |
-    (event.softFailed === true ? eventFlags.softFailed : 0);
+    (event.softFailed === true ? eventFlags.softFailed : 0) |
+    (event.quarantined === true ? eventFlags.quarantined : 0);
   const ops: WriteOp[] = [
     {
       kind: 'insert',
@@ -71,6 +73,7 @@ export interface EventChange {
   readonly outlier: boolean;
   readonly rejectReason: string | null;
   readonly softFailed: boolean;
+  readonly quarantined: boolean;
   readonly stateGroup: number | null;
   readonly stateGroupAfter: number | null;
   readonly internal?: JsonObject | null;
@@ -81,7 +84,8 @@ export function updateEventOps(nid: number, change: EventChange): WriteOp[] {
     flags:
       (change.outlier ? eventFlags.outlier : 0) |
       (change.rejectReason === null ? 0 : eventFlags.rejected) |
-      (change.softFailed ? eventFlags.softFailed : 0),
+      (change.softFailed ? eventFlags.softFailed : 0) |
+      (change.quarantined ? eventFlags.quarantined : 0),
     reject_reason: change.rejectReason,
     state_group: change.stateGroup,
     state_group_after: change.stateGroupAfter,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PartnerBorder } from '../../federation/border.ts';
 import { PinnedKeyRing } from '../../federation/key-ring.ts';
 import { type PartnerChanges, type PartnerEntry, PartnerRegistry } from '../../federation/partners.ts';
+import { LocalPeople } from '../../federation/people.ts';
 import { explain } from '../../policy/decision.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';
@@ -39,10 +40,15 @@ function registryOf(partners: PartnerEntry[], time = { now }): PartnerRegistry {
   return new PartnerRegistry({ serverName: 'acme.example', clock: clockAt(time), partners });
 }
 
+function borderOf(partners: PartnerRegistry, time: { now: number }): PartnerBorder {
+  const people = new LocalPeople('acme.example', new Map());
+  return new PartnerBorder({ partners, people, clock: clockAt(time), files: async () => undefined });
+}
+
 describe('the partner registry', () => {
   it('knows nobody unless the configuration says so', () => {
     const registry = registryOf([]);
-    const border = new PartnerBorder(registry, clockAt({ now }));
+    const border = borderOf(registry, { now });
     assert.deepEqual(registry.active(), []);
     assert.equal(border.mayTalkTo('bolt.example'), false);
     assert.equal(border.mayTalkTo('acme.example'), true);
@@ -50,7 +56,7 @@ describe('the partner registry', () => {
   });
 
   it('matches names exactly', () => {
-    const border = new PartnerBorder(registryOf([entry()]), clockAt({ now }));
+    const border = borderOf(registryOf([entry()]), { now });
     assert.equal(border.mayTalkTo('bolt.example'), true);
     for (const name of ['BOLT.example', 'x.bolt.example', 'bolt.example:443', 'bolt.exampl', ''])
       assert.equal(border.mayTalkTo(name), false, name);
@@ -63,7 +69,7 @@ describe('the partner registry', () => {
     time.now += 1000;
     assert.equal(registry.isActive('bolt.example'), false);
     assert.deepEqual(registry.active(), []);
-    assert.match(explain(new PartnerBorder(registry, clockAt(time)).mayAsk('bolt.example')), /has ended/);
+    assert.match(explain(borderOf(registry, time).mayAsk('bolt.example')), /has ended/);
   });
 
   it('tells listeners what a new set changes, and nothing when nothing differs', () => {

@@ -119,6 +119,11 @@ export class Island {
       },
     };
     this.border = {
+      maySend: () => ({ allowed: true }),
+      mayCreate: () => ({ allowed: true }),
+      mayJoin: () => ({ allowed: true }),
+      judgeReceived: () => ({ allowed: true }),
+      powerLimit: () => Number.POSITIVE_INFINITY,
       mayTalkTo: (server) => this.#knows(server),
       mayInvite: (from, to) => {
         const other = from.endsWith(`:${serverName}`) ? to : from;

@@ -103,6 +103,7 @@ onBothDatabases('Stores of rooms', (database) => {
       streamPos: db.streams.position,
       outlier: false,
       softFailed: false,
+      quarantined: false,
       rejectReason: null,
       redactedBy: null,
       stateGroup: 3,
@@ -183,6 +184,7 @@ onBothDatabases('Stores of rooms', (database) => {
       outlier: false,
       rejectReason: null,
       softFailed: false,
+      quarantined: false,
       stateGroup: 1,
       stateGroupAfter: 1,
     };

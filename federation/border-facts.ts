@@ -1,0 +1,103 @@
+import type { FileFacts, RoomFacts, StateFacts } from '../policy/question.ts';
+import { serverNameOf } from '../protocol/identifiers.ts';
+import { isObject, type JsonObject } from '../protocol/json.ts';
+import type { RoomView } from '../rooms/types.ts';
+
+/** The state event that says whom a room is for: `{class: "internal" | "shared", partners: [...]}`. */
+export const roomClassType = 'org.archipelago.room_class';
+
+const noServers: ReadonlySet<string> = new Set();
+
+/** Servers of others with somebody who is joined or invited. */
+export function otherServers(view: RoomView, serverName: string): ReadonlySet<string> {
+  const joined = view.joinedServers();
+  if (view.invitedCount === 0 && joined.size <= 1 && (joined.size === 0 || joined.has(serverName)))
+    return noServers;
+  const servers = new Set(joined);
+  if (view.invitedCount > 0)
+    for (const [userId, event] of view.members)
+      if (event.pdu.content['membership'] === 'invite') servers.add(serverNameOf(userId));
+  servers.delete(serverName);
+  return servers;
+}
+
+/** People of a server who are joined or invited. */
+export function peopleOf(view: RoomView, server: string): string[] {
+  const people: string[] = [];
+  for (const [userId, event] of view.members) {
+    const { membership } = event.pdu.content;
+    if ((membership === 'join' || membership === 'invite') && serverNameOf(userId) === server)
+      people.push(userId);
+  }
+  return people;
+}
+
+export function roomFacts(view: RoomView, servers: Iterable<string>): RoomFacts {
+  const create = view.get('m.room.create', '');
+  return {
+    roomId: view.roomId,
+    ...classOf(view.content(roomClassType)),
+    creatorServer: create === undefined ? '' : serverNameOf(create.pdu.sender),
+    isEncrypted: view.get('m.room.encryption', '') !== undefined,
+    servers: [...servers],
+  };
+}
+
+export function classOf(content: JsonObject): Pick<RoomFacts, 'class' | 'sharedWith'> {
+  const { class: name, partners } = content;
+  const sharedWith = Array.isArray(partners)
+    ? partners.filter((partner): partner is string => typeof partner === 'string')
+    : [];
+  return { class: name === 'internal' || name === 'shared' ? name : undefined, sharedWith };
+}
+
+/** Events that encrypted rooms carry in the clear: without content of their own, or encrypted in themselves. */
+const clearTypes: ReadonlySet<string> = new Set(['m.room.encrypted', 'm.reaction', 'm.room.redaction']);
+
+/** Whether the event is one that encryption is for, and is not encrypted. */
+export function isCleartext(type: string): boolean {
+  return !clearTypes.has(type) && !type.startsWith('m.key.verification.') && !type.startsWith('m.call.');
+}
+
+/** The file that a message carries, as it says itself; undefined if it carries none. */
+export function fileOf(content: JsonObject): (FileFacts & { readonly uri: string | undefined }) | undefined {
+  const encrypted = content['file'];
+  const uri = isObject(encrypted) ? encrypted['url'] : content['url'];
+  if (typeof uri !== 'string' || !uri.startsWith('mxc://')) return undefined;
+  const info = isObject(content['info']) ? content['info'] : {};
+  const { size, mimetype } = info;
+  return {
+    uri,
+    size: typeof size === 'number' ? size : undefined,
+    // What does not say its type may be anything.
+    mime: typeof mimetype === 'string' ? mimetype : 'application/octet-stream',
+  };
+}
+
+/** What a state event would change for the people of a server. */
+export function changeOf(
+  server: string,
+  type: string,
+  content: JsonObject,
+  before: JsonObject = {},
+): StateFacts {
+  if (type === 'm.room.power_levels') return { remotePower: raisedPower(server, content, before) };
+  if (type === 'm.room.encryption') return { enablesEncryption: true };
+  const visibility = content['history_visibility'];
+  if (type === 'm.room.history_visibility' && typeof visibility === 'string')
+    return { historyVisibility: visibility };
+  return {};
+}
+
+/** Levels that people of the server would have and have not yet; `*` stands for everybody. */
+function raisedPower(server: string, content: JsonObject, before: JsonObject): Record<string, number> {
+  const raised: [string, number][] = [];
+  const users = isObject(content['users']) ? content['users'] : {};
+  const known = isObject(before['users']) ? before['users'] : {};
+  for (const [userId, level] of Object.entries(users))
+    if (typeof level === 'number' && serverNameOf(userId) === server && level !== known[userId])
+      raised.push([userId, level]);
+  const everybody = content['users_default'];
+  if (typeof everybody === 'number' && everybody !== before['users_default']) raised.push(['*', everybody]);
+  return Object.fromEntries(raised);
+}
