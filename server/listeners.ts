@@ -6,6 +6,7 @@ import { AdminError, systemCode } from './admin-error.ts';
 
 /** Requests that are still open after this are cut. */
 const closeGraceMs = 5_000;
+const requestTimeoutMs = 15 * 60_000;
 
 /** What listens, and what each listener serves. */
 export interface Served {
@@ -29,8 +30,8 @@ export class Listeners {
         const handler = served.handler(config, addressOf);
         for (const address of config.bindAddresses) {
           const server = createServer(listeners.#lastRequests(handler));
-          // Long polls wait longer than Node's default for a whole request; bodies are bounded by themselves.
-          server.requestTimeout = 0;
+          // For the request to arrive whole, a large file over a slow line included; answers may take longer.
+          server.requestTimeout = requestTimeoutMs;
           server.headersTimeout = 30_000;
           if (config.resources.includes('link')) served.attachLink(server, addressOf);
           listeners.#servers.push(server);

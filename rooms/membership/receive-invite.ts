@@ -4,7 +4,7 @@ import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
 import { addSignature } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
-import { forbidden, invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
+import { invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { checkFormat } from '../receive/01-format.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
