@@ -45,6 +45,10 @@ export class LinkRemoteRooms implements RemoteRooms {
     });
   }
 
+  isReachable(server: string): boolean {
+    return this.#link.status(server).state === 'connected';
+  }
+
   async makeJoin(
     server: string,
     roomId: string,

@@ -40,6 +40,8 @@ export interface RemoteTemplate {
 
 /** The operations of the Server-Server API that rooms ask of partners. All reject with {@link RemoteError}. */
 export interface RemoteRooms {
+  /** Would a question reach that server at this moment, without waiting? */
+  isReachable(server: string): boolean;
   makeJoin(
     server: string,
     roomId: string,

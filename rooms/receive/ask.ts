@@ -6,12 +6,18 @@ import type { Room } from '../room.ts';
 /** So many partners are asked before an event is put off. */
 const maxServers = 4;
 
-/** Partners that should know the room: the one that sent us there first, then others with a joined member. */
+/**
+ * Partners that should know the room: the one that sent us there first, then others with a joined member; of both
+ * those first that can be asked without waiting.
+ */
 export function serversToAsk(ctx: RoomContext, room: Room | undefined, first?: string): string[] {
   const servers = new Set<string>(first === undefined || first === ctx.serverName ? [] : [first]);
   for (const server of room?.joinedServers() ?? []) servers.add(server);
   servers.delete(ctx.serverName);
-  return [...servers].filter((server) => ctx.border.mayTalkTo(server)).slice(0, maxServers);
+  const allowed = [...servers].filter((server) => ctx.border.mayTalkTo(server));
+  const [near, far]: [string[], string[]] = [[], []];
+  for (const server of allowed) (ctx.remote.isReachable(server) ? near : far).push(server);
+  return [...near, ...far].slice(0, maxServers);
 }
 
 /**

@@ -349,6 +349,7 @@ export class Island {
       }
     };
     const remote: RemoteRooms = {
+      isReachable: (server) => this.net.islands.has(server) && !this.net.isCut(name, server),
       makeJoin: (server, ...rest) => ask(server, 'make_join', (e) => e.makeJoin(name, ...rest)),
       sendJoin: (server, roomId, id, pdu) =>
         ask(server, 'send_join', async (e) => e.sendJoin(name, roomId, id, wire(pdu))),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { JsonObject } from '../../protocol/json.ts';
 import { at, type Client, listAt, ok, textAt, v3 } from './client.ts';
-import type { TestNetwork } from './test-network.ts';
+import type { TestIsland, TestNetwork } from './test-network.ts';
 
 /** What people do in rooms and what they see of them, all of it through their clients. */
 
@@ -158,4 +158,14 @@ export function invitation(client: Client, roomId: string): Promise<JsonObject[]
 /** Is there an invitation to this room at this moment? */
 export async function isInvited(client: Client, roomId: string): Promise<boolean> {
   return at(await client.sync(), 'rooms', 'invite', roomId) !== undefined;
+}
+
+/** Asserts that each event stands after those that it refers to, as far as the client sees them; once each. */
+export async function inGraphOrder(client: Client, island: TestIsland, roomId: string): Promise<void> {
+  const ids = (await timelineOf(client, roomId)).map((event) => textAt(event, 'event_id'));
+  assert.equal(new Set(ids).size, ids.length, 'an event stands twice in the timeline');
+  const events = await island.homeserver.engine.events(ids);
+  for (const [place, id] of ids.entries())
+    for (const prev of events.get(id)?.pdu.prev_events ?? [])
+      assert.ok(ids.indexOf(prev) < place, `${id} stands before ${prev}, to which it refers`);
 }
