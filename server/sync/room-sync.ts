@@ -25,6 +25,7 @@ import type { RoomTimelines } from './room-timelines.ts';
 import { timelineSection, unreadSection } from './sections.ts';
 import type { RoomSections, SyncScope } from './sync-request.ts';
 import { emptyTimeline, readTimeline, type Timeline } from './timeline.ts';
+import type { SyncToken } from './token.ts';
 import type { TypingTracker } from './typing.ts';
 import type { UnreadCounter } from './unread.ts';
 
@@ -168,7 +169,7 @@ export class RoomSync {
     const isNew = since === undefined || scope.fullState || record.streamPos > since.position;
     const hasEvents = isNew || this.#events.mayHaveChanged(roomId, since.position);
     const hasReceipts = isNew || this.#receipts.mayHaveChanged(roomId, since.position);
-    const hasAccountData = isNew || this.#accountData.mayHaveChanged(userId, since.position);
+    const hasAccountData = isNew || (await this.#accountDataChanged(scope, since, roomId));
     const typingSince = since?.boot === upTo.boot ? since.typing : 0;
     const hasTyping = this.#deps.typing.changedSince(roomId, typingSince) !== undefined;
     if (!hasEvents && !hasReceipts && !hasAccountData && !hasTyping) return undefined;
@@ -282,6 +283,11 @@ export class RoomSync {
     if (since === undefined || !this.#receipts.mayHaveChanged(roomId, since.position)) return false;
     const receipts = await this.#deps.db.receipts.ofUser(roomNid, userId);
     return receipts.some(({ streamPos }) => streamPos > since.position);
+  }
+
+  async #accountDataChanged(scope: SyncScope, since: SyncToken, roomId: string): Promise<boolean> {
+    if (!this.#accountData.mayHaveChanged(scope.userId, since.position)) return false;
+    return (await scope.accountData.after(since.position)).some((record) => record.roomId === roomId);
   }
 
   async #roomAccountData(scope: SyncScope, roomId: string, isWhole: boolean): Promise<JsonObject[]> {

@@ -323,4 +323,33 @@ describe('/sync: invitations, joins and leaves', () => {
       assert.deepEqual(idsOf(timelineOf(sync, roomId)), [said]);
     });
   });
+
+  it('tells who joined while the room was being closed elsewhere that they are not in it after all', async () => {
+    const carol = await Client.create(network.island('bolt.test'), 'carol2');
+    const dave = await Client.create(network.island('bolt.test'), 'dave');
+    for (const version of ['11', '12']) {
+      const roomId = await alice.createRoom({ preset: 'public_chat', room_version: version });
+      await ok(carol.post(`${v3`/join/${roomId}`}?via=acme.test`));
+      const before = nextBatch(await dave.sync());
+      network.cut('acme.test', 'bolt.test');
+      await ok(alice.put(v3`/rooms/${roomId}/state/m.room.join_rules/`, { join_rule: 'invite' }));
+      await join(dave, roomId);
+      const joined = await dave.sync(before);
+      assert.deepEqual(sections(joined, roomId), ['join']);
+      network.heal('acme.test', 'bolt.test');
+      await network.linked('acme.test', 'bolt.test');
+      const left = await dave.sync(nextBatch(joined), { timeout: 15_000 });
+      assert.deepEqual(sections(left, roomId), ['leave']);
+      await nothing(dave, nextBatch(left));
+      assert.deepEqual(await ok(dave.get(v3`/joined_rooms`)), { joined_rooms: [] });
+      const { joined: members } = await ok(alice.get(v3`/rooms/${roomId}/joined_members`));
+      assert.deepEqual(Object.keys(members ?? {}).sort(), [alice.userId, carol.userId].sort());
+      await act(alice, 'invite', roomId, dave);
+      const invited = await dave.sync(nextBatch(left), { timeout: 15_000 });
+      assert.deepEqual(sections(invited, roomId), ['invite']);
+      await join(dave, roomId);
+      assert.deepEqual(sections(await dave.sync(nextBatch(invited)), roomId), ['join']);
+      await leave(dave, roomId);
+    }
+  });
 });

@@ -21,8 +21,6 @@ export interface RequestOptions {
   /** Sent as it is, in place of `body`. */
   readonly raw?: string | Buffer | Readable;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The request asks for parts of what the specification describes: the answer cannot be as described. */
-  readonly asksForParts?: boolean;
 }
 
 let specification: Promise<Specification | undefined> | undefined;
@@ -187,13 +185,7 @@ export class Client {
       '*',
       `${method} ${path} answers without CORS headers`,
     );
-    if (
-      options.asksForParts === true ||
-      method === 'OPTIONS' ||
-      method === 'HEAD' ||
-      !/^\/(_matrix|\.well-known)\//.test(path)
-    )
-      return answer;
+    if (method === 'OPTIONS' || method === 'HEAD' || !/^\/(_matrix|\.well-known)\//.test(path)) return answer;
     const api = await clientServerApi();
     const problems = await api?.problems({
       method,
