@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../protocol/runtime.ts';
 import type { AuditEvent } from '../storage/audit/chain.ts';
 import type { Database } from '../storage/database.ts';
-import { overlayText, type PartnerOverlay, readOverlay } from './partner-overlay.ts';
+import { isEmptyOverlay, overlayText, type PartnerOverlay, readOverlay } from './partner-overlay.ts';
 import type { PartnerRegistry } from './partners.ts';
 
 /** What an admin does with a partner was refused; the message says why. */
@@ -37,11 +37,11 @@ export class PartnerActions {
     this.#log = deps.log;
   }
 
-  /** Cuts a partner off; nothing changes if it is suspended already. */
+  /** Cuts a partner off; false, and nothing changes, if it was suspended already. */
   suspend(
     serverName: string,
     options: { readonly by: string; readonly reason?: string | undefined; readonly keepRooms?: boolean },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { by, reason, keepRooms = false } = options;
     return this.#change(serverName, (overlay) => {
       if (overlay.suspended !== undefined) return undefined;
@@ -54,8 +54,8 @@ export class PartnerActions {
     });
   }
 
-  /** Lifts a suspension. What the files suspend stays so. */
-  resume(serverName: string, options: { readonly by: string }): Promise<void> {
+  /** Lifts a suspension; false if there was none. What the files suspend stays so. */
+  resume(serverName: string, options: { readonly by: string }): Promise<boolean> {
     return this.#change(serverName, ({ suspended, ...overlay }) =>
       suspended === undefined
         ? undefined
@@ -67,16 +67,21 @@ export class PartnerActions {
   #change(
     serverName: string,
     change: (overlay: PartnerOverlay) => readonly [PartnerOverlay, AuditEvent] | undefined,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const done = this.#last.then(async () => {
       if (this.#partners.entry(serverName) === undefined)
         throw new PartnerActionRefused(`${serverName} is not a partner of this server`);
       const changed = change(this.#partners.overlay(serverName));
-      if (changed === undefined) return;
+      if (changed === undefined) return false;
       const [overlay, event] = changed;
-      await this.#db.audit.append([event], this.#db.partnerOverlays.put(serverName, overlayText(overlay)));
+      const { partnerOverlays } = this.#db;
+      const kept = isEmptyOverlay(overlay)
+        ? partnerOverlays.remove(serverName)
+        : partnerOverlays.put(serverName, overlayText(overlay));
+      await this.#db.audit.append([event], kept);
       this.#partners.setOverlay(serverName, overlay);
       this.#log.warn({ partner: serverName, action: event.action, by: event.actor }, 'a partner was changed');
+      return true;
     });
     this.#last = done.catch(() => undefined);
     return done;

@@ -90,5 +90,3 @@ export type Question =
       readonly sharesRoom: boolean;
     } & People)
   | ({ readonly action: 'directory' | 'presence' | 'typing' | 'receipt' } & People);
-
-export type Action = Question['action'];

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
 import { Federation } from '../federation/federation.ts';
+import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
 import { type PartnerChanges, PartnerRegistry } from '../federation/partners.ts';
+import { LocalPeople } from '../federation/people.ts';
 import { isRoomVersionId } from '../protocol/room-versions.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { RoomEngine } from '../rooms/room-engine.ts';
@@ -36,6 +38,7 @@ export class Homeserver {
   readonly federation: Federation;
   readonly sync: SyncService;
   readonly partners: PartnerRegistry;
+  readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
@@ -48,6 +51,7 @@ export class Homeserver {
     federation: Federation;
     sync: SyncService;
     partners: PartnerRegistry;
+    partnerActions: PartnerActions;
     keys: IslandKeys;
     listeners: Listeners;
     typing: TypingTracker;
@@ -59,6 +63,7 @@ export class Homeserver {
     this.federation = parts.federation;
     this.sync = parts.sync;
     this.partners = parts.partners;
+    this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
@@ -73,7 +78,13 @@ export class Homeserver {
     let listeners: Listeners | undefined;
     try {
       await db.metadata.claimServerName(serverName);
-      const partners = new PartnerRegistry({ serverName, clock, partners: config.partners });
+      const partners = new PartnerRegistry({
+        serverName,
+        clock,
+        partners: config.partners,
+        overlays: await loadOverlays(db),
+      });
+      const partnerActions = new PartnerActions({ partners, db, clock, log: log.child({ sub: 'partners' }) });
       const federation = new Federation({
         serverName,
         signingKey: keys.signingKey,
@@ -81,6 +92,7 @@ export class Homeserver {
         software: { name: 'Archipelago', version },
         proxyUrl: config.httpsProxy,
         partners,
+        people: new LocalPeople(serverName, await db.departments.all()),
         db,
         clock,
         random,
@@ -183,6 +195,7 @@ export class Homeserver {
         federation,
         sync,
         partners,
+        partnerActions,
         keys,
         listeners,
         typing: tracker,

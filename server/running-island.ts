@@ -42,13 +42,14 @@ export class RunningIsland {
   }
 
   async #openControl(): Promise<void> {
-    const { config, db, accounts, federation } = this.homeserver;
+    const { config, db, accounts, federation, partnerActions } = this.homeserver;
     this.#control = await ControlServer.open({
       dataDirectory: config.dataDirectory,
       administration: new DirectAdministration({
         db,
         accounts,
         partners: async () => (await federation.status()).map(partnerSummary),
+        actions: partnerActions,
       }),
       island: {
         describe: () => ({ server_name: config.serverName, pid: process.pid, version }),

@@ -15,7 +15,6 @@ export {
   nextPosition,
   Position,
   type Row,
-  type Value,
   type WriteOp,
   type WriteSet,
 } from './write-set.ts';

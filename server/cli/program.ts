@@ -1,12 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
 import { version } from '../version.ts';
+import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
 import { addPartnerAdd } from './partner-add.ts';
 import { addPartnerCard } from './partner-card.ts';
 import { addPartnerList } from './partner-list.ts';
 import { addPartnerRemove } from './partner-remove.ts';
+import { addPartnerResume } from './partner-resume.ts';
+import { addPartnerSuspend } from './partner-suspend.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -59,7 +62,19 @@ export function buildProgram(): Command {
   const partners = program
     .command('partner')
     .description('The islands that this one talks to. Nobody, until you add them.');
-  for (const add of [addPartnerCard, addPartnerAdd, addPartnerList, addPartnerRemove]) add(partners);
+  for (const add of [
+    addPartnerCard,
+    addPartnerAdd,
+    addPartnerList,
+    addPartnerSuspend,
+    addPartnerResume,
+    addPartnerRemove,
+  ])
+    add(partners);
+  const audit = program
+    .command('audit')
+    .description('The log of what admins did: each line holds the one before it.');
+  for (const add of [addAuditVerify, addAuditExport]) add(audit);
   return program;
 }
 

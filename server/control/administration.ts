@@ -5,6 +5,14 @@ export interface IslandDescription {
   readonly version: string;
 }
 
+import type { AuditRecord, ChainFault } from '../../storage/audit/chain.ts';
+
+/** What a check of the audit log found. */
+export interface AuditVerdict {
+  readonly lines: number;
+  readonly fault: ChainFault | null;
+}
+
 /** A user, as `archipelago user list` shows them. */
 export interface UserSummary {
   readonly user_id: string;
@@ -41,4 +49,15 @@ export interface Administration {
   resetPassword(request: { localpart: string; password: string }): Promise<{ sessions: number }>;
   deactivateUser(request: { localpart: string }): Promise<{ sessions: number }>;
   listPartners(): Promise<PartnerSummary[]>;
+  /** Cuts a partner off, in effect when it resolves. */
+  suspendPartner(request: {
+    serverName: string;
+    reason?: string | undefined;
+    keepRooms: boolean;
+  }): Promise<{ wasSuspended: boolean }>;
+  resumePartner(request: { serverName: string }): Promise<{ wasSuspended: boolean }>;
+  /** Lines of the audit log after a number, oldest first; an empty page is its end. */
+  auditPage(request: { after: number }): Promise<AuditRecord[]>;
+  /** Checks the whole chain. */
+  verifyAudit(): Promise<AuditVerdict>;
 }

@@ -1,7 +1,14 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import type { AuditRecord } from '../../storage/audit/chain.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type { Administration, IslandDescription, PartnerSummary, UserSummary } from './administration.ts';
+import type {
+  Administration,
+  AuditVerdict,
+  IslandDescription,
+  PartnerSummary,
+  UserSummary,
+} from './administration.ts';
 import { findSocket } from './socket-path.ts';
 
 const timeoutMs = 60_000;
@@ -54,6 +61,26 @@ export class ControlClient implements Administration {
 
   deactivateUser(user: { localpart: string }): Promise<{ sessions: number }> {
     return this.#call('deactivateUser', user);
+  }
+
+  suspendPartner(request: {
+    serverName: string;
+    reason?: string | undefined;
+    keepRooms: boolean;
+  }): Promise<{ wasSuspended: boolean }> {
+    return this.#call('suspendPartner', request);
+  }
+
+  resumePartner(request: { serverName: string }): Promise<{ wasSuspended: boolean }> {
+    return this.#call('resumePartner', request);
+  }
+
+  auditPage(request: { after: number }): Promise<AuditRecord[]> {
+    return this.#call('auditPage', request);
+  }
+
+  verifyAudit(): Promise<AuditVerdict> {
+    return this.#call('verifyAudit');
   }
 
   listPartners(): Promise<PartnerSummary[]> {

@@ -102,6 +102,7 @@ export class ControlServer {
 function operationsOf({ administration, island }: ControlServerDeps): ReadonlyMap<string, Operation> {
   const localpart = Type.String();
   const password = Type.String();
+  const serverName = Type.String();
   return new Map([
     ['describe', operation(Type.Object({}), async () => island.describe())],
     ['reloadPartners', operation(Type.Object({}), () => island.reloadPartners())],
@@ -118,6 +119,22 @@ function operationsOf({ administration, island }: ControlServerDeps): ReadonlyMa
     ],
     ['deactivateUser', operation(Type.Object({ localpart }), (user) => administration.deactivateUser(user))],
     ['listPartners', operation(Type.Object({}), () => administration.listPartners())],
+    [
+      'suspendPartner',
+      operation(
+        Type.Object({ serverName, reason: Type.Optional(Type.String()), keepRooms: Type.Boolean() }),
+        (request) => administration.suspendPartner(request),
+      ),
+    ],
+    [
+      'resumePartner',
+      operation(Type.Object({ serverName }), (request) => administration.resumePartner(request)),
+    ],
+    [
+      'auditPage',
+      operation(Type.Object({ after: Type.Integer() }), (request) => administration.auditPage(request)),
+    ],
+    ['verifyAudit', operation(Type.Object({}), () => administration.verifyAudit())],
   ]);
 }
 

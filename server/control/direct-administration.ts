@@ -1,19 +1,29 @@
 import type { PartnerStatus } from '../../federation/federation.ts';
+import { PartnerActionRefused, type PartnerActions } from '../../federation/partner-actions.ts';
 import { MatrixError } from '../../http/errors.ts';
 import { isValidLocalpart } from '../../protocol/identifiers.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import type { AuditRecord } from '../../storage/audit/chain.ts';
 import type { Database } from '../../storage/database.ts';
 import type { UserRecord } from '../../storage/stores/user-store.ts';
 import { AdminError } from '../admin-error.ts';
 import type { Accounts } from '../auth/accounts.ts';
-import type { Administration, PartnerSummary, UserSummary } from './administration.ts';
+import type { Administration, AuditVerdict, PartnerSummary, UserSummary } from './administration.ts';
 
 /** Administration by the process that has the database open: the island itself, or a command while it is stopped. */
 export class DirectAdministration implements Administration {
   readonly #db: Database;
   readonly #accounts: Accounts;
   readonly #partners: () => Promise<PartnerSummary[]>;
+  readonly #actions: PartnerActions;
 
-  constructor(deps: { db: Database; accounts: Accounts; partners: () => Promise<PartnerSummary[]> }) {
+  constructor(deps: {
+    db: Database;
+    accounts: Accounts;
+    partners: () => Promise<PartnerSummary[]>;
+    actions: PartnerActions;
+  }) {
+    this.#actions = deps.actions;
     this.#db = deps.db;
     this.#accounts = deps.accounts;
     this.#partners = deps.partners;
@@ -22,7 +32,9 @@ export class DirectAdministration implements Administration {
   async addUser(request: { localpart: string; password: string; admin: boolean }) {
     const { localpart, password, admin } = request;
     try {
-      return { userId: await this.#accounts.create(localpart, password, admin) };
+      const userId = await this.#accounts.create(localpart, password, admin);
+      await this.#note('user.add', userId, { admin });
+      return { userId };
     } catch (error) {
       throw explained(error, localpart);
     }
@@ -56,6 +68,7 @@ export class DirectAdministration implements Administration {
     } catch (error) {
       throw explained(error, localpart);
     }
+    await this.#note('user.reset-password', userId, { sessions: sessions.length });
     return { sessions: sessions.length };
   }
 
@@ -63,6 +76,7 @@ export class DirectAdministration implements Administration {
     const userId = await this.#activeUser(localpart);
     const sessions = await this.#db.devices.ofUser(userId);
     await this.#accounts.deactivate(userId);
+    await this.#note('user.deactivate', userId, { sessions: sessions.length });
     return { sessions: sessions.length };
   }
 
@@ -76,6 +90,41 @@ export class DirectAdministration implements Administration {
 
   listPartners(): Promise<PartnerSummary[]> {
     return this.#partners();
+  }
+
+  async suspendPartner(request: { serverName: string; reason?: string | undefined; keepRooms: boolean }) {
+    const { serverName, reason, keepRooms } = request;
+    const done = await refusable(this.#actions.suspend(serverName, { by: actor, reason, keepRooms }));
+    return { wasSuspended: !done };
+  }
+
+  async resumePartner({ serverName }: { serverName: string }) {
+    return { wasSuspended: await refusable(this.#actions.resume(serverName, { by: actor })) };
+  }
+
+  auditPage({ after }: { after: number }): Promise<AuditRecord[]> {
+    return this.#db.audit.page({ after });
+  }
+
+  async verifyAudit(): Promise<AuditVerdict> {
+    await this.#db.audit.settled();
+    const { lines, fault } = await this.#db.audit.verify();
+    return { lines, fault: fault ?? null };
+  }
+
+  #note(action: string, subject: string, detail: JsonObject): Promise<void> {
+    return this.#db.audit.append([{ action, outcome: 'done', actor, subject, detail }]);
+  }
+}
+
+/** Who acts: whoever may open the control socket or the database. */
+const actor = 'command line';
+
+async function refusable<T>(action: Promise<T>): Promise<T> {
+  try {
+    return await action;
+  } catch (error) {
+    throw error instanceof PartnerActionRefused ? new AdminError(error.message) : error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { waitingIn } from '../../federation/outbox/waiting.ts';
+import { loadOverlays, PartnerActions } from '../../federation/partner-actions.ts';
 import { PartnerRegistry } from '../../federation/partners.ts';
 import { openDatabase } from '../../storage/database.ts';
 import { Accounts } from '../auth/accounts.ts';
@@ -18,14 +19,17 @@ export async function openStopped(
   const { serverName } = config;
   const clock = systemClock;
   const random = systemRandom;
-  const db = await openDatabase(config.database, { log: pino({ level: 'silent' }), clock, random });
+  const log = pino({ level: 'silent' });
+  const db = await openDatabase(config.database, { log, clock, random });
   try {
     await db.metadata.claimServerName(serverName);
   } catch (error) {
     await db.close();
     throw error;
   }
-  const registry = new PartnerRegistry({ serverName, clock, partners: config.partners });
+  const overlays = await loadOverlays(db);
+  const registry = new PartnerRegistry({ serverName, clock, partners: config.partners, overlays });
+  const actions = new PartnerActions({ partners: registry, db, clock, log });
   const partners = async (): Promise<PartnerSummary[]> => {
     const waiting = await waitingIn(db.outbox);
     return registry.all().map((partner) => ({
@@ -36,5 +40,8 @@ export async function openStopped(
     }));
   };
   const accounts = new Accounts({ serverName, db, clock, random });
-  return { administration: new DirectAdministration({ db, accounts, partners }), close: () => db.close() };
+  return {
+    administration: new DirectAdministration({ db, accounts, partners, actions }),
+    close: () => db.close(),
+  };
 }

@@ -13,11 +13,16 @@ const commands: readonly (readonly [command: string, ...words: string[]])[] = [
   ['user list', '--json', '--config <file>'],
   ['user reset-password', '<user>', '--password <password>', '--config <file>'],
   ['user deactivate', '<user>', '--config <file>'],
-  ['partner', 'card', 'add', 'list', 'remove'],
+  ['partner', 'card', 'add', 'list', 'suspend', 'resume', 'remove'],
   ['partner card', '--config <file>'],
   ['partner add', '<cardfile>', '--yes', '--replace-keys', '--config <file>'],
   ['partner list', '--json', '--config <file>'],
+  ['partner suspend', '<server-name>', '--reason <text>', '--keep-rooms', '--config <file>'],
+  ['partner resume', '<server-name>', '--config <file>'],
   ['partner remove', '<server-name>', '--config <file>'],
+  ['audit', 'verify', 'export'],
+  ['audit verify', '--config <file>'],
+  ['audit export', '--config <file>'],
 ];
 
 /** What `archipelago COMMAND --help` prints, on a screen of 80 columns. */

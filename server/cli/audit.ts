@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { ChainFault } from '../../storage/audit/chain.ts';
+import { AdminError } from '../admin-error.ts';
+import { administer } from '../control/access.ts';
+import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { print } from './terminal.ts';
+
+export function addAuditVerify(audit: Command): void {
+  const command = audit
+    .command('verify')
+    .description('Check that no line of the audit log was changed, taken out or cut off.');
+  withConfig(command).action(async (options: ConfigOption) => {
+    const config = await readConfiguration(options.config);
+    const { lines, fault } = await administer(config, (island) => island.verifyAudit());
+    if (fault !== null) throw new AdminError(`The audit log is not whole: ${describe(fault)}`);
+    print(`The audit log is whole: ${lines} lines.`);
+  });
+}
+
+export function addAuditExport(audit: Command): void {
+  const command = audit
+    .command('export')
+    .description('Write the audit log to standard output, one JSON object a line, oldest first.');
+  withConfig(command).action(async (options: ConfigOption) => {
+    const config = await readConfiguration(options.config);
+    await administer(config, async (island) => {
+      for (let after = 0; ; ) {
+        const page = await island.auditPage({ after });
+        for (const record of page) print(JSON.stringify(record));
+        const last = page.at(-1);
+        if (last === undefined) return;
+        after = last.seq;
+      }
+    });
+  });
+}
+
+function describe(fault: ChainFault): string {
+  if (fault.kind === 'altered') return `line ${fault.seq} was altered`;
+  if (fault.kind === 'missing') return `line ${fault.seq} is missing`;
+  return `line ${fault.seq} does not belong after the one before it`;
+}

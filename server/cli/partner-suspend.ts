@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { administer } from '../control/access.ts';
+import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { print } from './terminal.ts';
+
+interface Options extends ConfigOption {
+  readonly reason?: string;
+  readonly keepRooms?: boolean;
+}
+
+export function addPartnerSuspend(partners: Command): void {
+  const command = partners
+    .command('suspend <server-name>')
+    .description(
+      'Cut a partner off, at once: the link closes and shared rooms can be read and no longer written. What is still to be delivered waits for `partner resume`.',
+    )
+    .option('--reason <text>', 'why, for the audit log')
+    .option('--keep-rooms', 'rooms that have other partners too stay open');
+  withConfig(command).action(async (serverName: string, options: Options) => {
+    const { reason, keepRooms = false } = options;
+    const config = await readConfiguration(options.config);
+    const { wasSuspended } = await administer(config, (island) =>
+      island.suspendPartner({ serverName, ...(reason === undefined ? {} : { reason }), keepRooms }),
+    );
+    print(
+      wasSuspended
+        ? `${serverName} was suspended already.`
+        : `${serverName} is suspended: nothing passes until \`archipelago partner resume ${serverName}\`.`,
+    );
+  });
+}
