@@ -4,7 +4,7 @@ import type { JsonObject } from '../protocol/json.ts';
 import { redact } from '../protocol/redaction.ts';
 import type { Note, WriteOp } from '../storage/write-set.ts';
 import { backfilledPosition, nextPosition, type Position } from '../storage/write-set.ts';
-import { type Consequences, putState, relayTo, removeState } from './consequences.ts';
+import { audienceOf, type Consequences, putState, relayTo, removeState } from './consequences.ts';
 import type { RoomContext } from './context.ts';
 import { hasItsContent } from './receive/03-hash.ts';
 import { holdsBack, waitingRedactions } from './redactions.ts';
@@ -27,6 +27,8 @@ export interface AddOptions {
   readonly rejectReason?: string | undefined;
   /** Auth events for want of which it is rejected. */
   readonly waitingFor?: readonly string[] | undefined;
+  /** A partner told us the state before it. */
+  readonly stateGiven?: boolean | undefined;
   readonly softFailed?: boolean | undefined;
   /** What the border objects to: our people are not shown the content. */
   readonly objections?: readonly Violation[] | undefined;
@@ -89,7 +91,7 @@ export class RoomChange {
       for (const id of options.waitingFor ?? []) room.addWaiting(id, stored.eventId);
       return stored;
     }
-    const serversBefore = room.joinedServers();
+    const audience = audienceOf(room, stored);
     const previous = room.current;
     await this.#moveTips(stored, isAwaited);
     const current = this.#agreedState() ?? (await this.#resolveTips());
@@ -98,7 +100,7 @@ export class RoomChange {
     if (position !== null) this.notes.push({ stream: 'events', key: room.roomId, position, payload: stored });
     if (options.relay !== undefined)
       this.#take(
-        relayTo(this.#ctx, room, stored, position ?? nextPosition(), serversBefore, options.relay.except),
+        relayTo(this.#ctx, room, stored, position ?? nextPosition(), audience, options.relay.except),
       );
     return stored;
   }
@@ -327,12 +329,13 @@ export class RoomChange {
     options: {
       existing?: StoredEvent | undefined;
       waitingFor?: readonly string[] | undefined;
+      stateGiven?: boolean | undefined;
       json?: string | undefined;
     },
   ): void {
     const { events } = this.#ctx.db;
     if (position !== null) this.#positions.push({ event: stored, position });
-    stored.internal = internalOf(stored, options.waitingFor);
+    stored.internal = internalOf(stored, options);
     const { existing } = options;
     if (existing === undefined) {
       // Its text is that of the event as it came: not if a redaction waited for it.
@@ -427,7 +430,13 @@ function isRedaction(event: StoredEvent): boolean {
   return event.pdu.type === 'm.room.redaction';
 }
 
-function internalOf(stored: StoredEvent, waitingFor: readonly string[] | undefined): JsonObject | null {
+function internalOf(
+  stored: StoredEvent,
+  { waitingFor = [], stateGiven = false }: Pick<AddOptions, 'waitingFor' | 'stateGiven'>,
+): JsonObject | null {
   if (stored.txn !== null) return { device_id: stored.txn.deviceId, txn_id: stored.txn.txnId };
-  return waitingFor === undefined || waitingFor.length === 0 ? null : { waiting_for: [...waitingFor] };
+  const internal: JsonObject = {};
+  if (waitingFor.length > 0) internal['waiting_for'] = [...waitingFor];
+  if (stored.rejected && stateGiven) internal['state_given'] = true;
+  return Object.keys(internal).length === 0 ? null : internal;
 }

@@ -12,20 +12,28 @@ export interface Consequences {
   readonly notes: readonly Note[];
 }
 
-/** Outbox rows for the partners that were in the room before the event or are in it after. */
+/**
+ * Servers that have to hear of an event as the room is before it: those in the room, and that of somebody invited
+ * who is not wanted any more.
+ */
+export function audienceOf(room: Room, event: StoredEvent): ReadonlySet<string> {
+  const servers = room.joinedServers();
+  const target = memberOf(event);
+  if (target === undefined || target === event.pdu.sender) return servers;
+  const before = room.membership(target);
+  return before === 'invite' || before === 'knock' ? new Set([...servers, serverNameOf(target)]) : servers;
+}
+
+/** Outbox rows for the partners that had to hear of the event before it, or are in the room after it. */
 export function relayTo(
   ctx: RoomContext,
   room: Room,
   event: StoredEvent,
   position: Position,
-  serversBefore: ReadonlySet<string>,
+  audience: ReadonlySet<string>,
   except: string | undefined,
 ): Consequences {
-  const servers = new Set([...serversBefore, ...room.joinedServers()]);
-  // Who was invited and is not wanted any more is not in the room, and has to hear of it all the same.
-  const target = memberOf(event);
-  if (target !== undefined && target !== event.pdu.sender && membershipOf(event) !== 'invite')
-    servers.add(serverNameOf(target));
+  const servers = new Set([...audience, ...room.joinedServers()]);
   servers.delete(ctx.serverName);
   const rows: Row[] = [];
   const notes: Note[] = [];

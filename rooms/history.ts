@@ -109,7 +109,7 @@ async function place(
     const isOpen = event.pdu.prev_events.some(
       (id) => !inHand.has(id) && (prev.get(id)?.stateGroupAfter ?? null) === null,
     );
-    const state = isOpen ? await fetchStateBefore(ctx, room, server, event.eventId) : undefined;
+    const state = isOpen ? await fetchStateBefore(ctx, room, server, event) : undefined;
     if (state !== undefined) given.set(event.eventId, state);
   }
   const stored = await ctx.rooms.exclusive(room.roomId, async (current) => {

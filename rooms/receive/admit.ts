@@ -36,7 +36,7 @@ export async function admit(
   options: AdmitOptions = {},
 ): Promise<Admission> {
   const existing = await ctx.lookup.one(event.eventId, room);
-  if (existing !== undefined && !existing.outlier) {
+  if (existing !== undefined && !existing.outlier && !mayBeMisjudged(existing)) {
     if (room.pendingEvents.has(event.eventId)) return { kind: 'in-flight' };
     return {
       kind: 'decided',
@@ -75,6 +75,7 @@ export async function admit(
     before,
     existing,
     unheld,
+    stateGiven: options.given !== undefined,
     relay: verdict.kind === 'accepted' ? options.relay : undefined,
     rejectReason: verdict.kind === 'rejected' ? verdict.reason : undefined,
     waitingFor: verdict.kind === 'rejected' ? verdict.waitingFor : undefined,
@@ -113,6 +114,14 @@ export async function judge(
   if (!step5.ok) return { kind: 'rejected', reason: step5.reason, waitingFor: [] };
   const step6 = await checkByCurrentState(ctx, room, event, before);
   return step6.ok ? { kind: 'accepted' } : { kind: 'soft-failed', reason: step6.reason };
+}
+
+/**
+ * Was it rejected on the word of a partner, who told us what the state before it was? Then it is judged again when it
+ * comes again: by what lies before it if we hold that now, or by what somebody else says.
+ */
+export function mayBeMisjudged(event: StoredEvent): boolean {
+  return event.rejected && event.internal?.['state_given'] === true;
 }
 
 /** Has this copy the content of the event, and what we hold has not, though nobody redacted it? */

@@ -1,3 +1,5 @@
+import type { RoomEvent } from '../../protocol/event.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
 import type { RoomContext } from '../context.ts';
 import { TryAgain } from '../errors.ts';
 import { RemoteError } from '../ports.ts';
@@ -7,11 +9,17 @@ import type { Room } from '../room.ts';
 const maxServers = 4;
 
 /**
- * Partners that should know the room: the one that sent us there first, then others with a joined member; of both
- * those first that can be asked without waiting.
+ * Partners to ask about an event: its sender's server, which knows best and does not lie about it to itself, the one
+ * that brought it, then others with a joined member in the room; first those that can be asked without waiting.
  */
-export function serversToAsk(ctx: RoomContext, room: Room | undefined, first?: string): string[] {
-  const servers = new Set<string>(first === undefined || first === ctx.serverName ? [] : [first]);
+export function serversToAsk(
+  ctx: RoomContext,
+  room: Room | undefined,
+  about?: { readonly event: RoomEvent; readonly origin: string },
+): string[] {
+  const servers = new Set<string>(
+    about === undefined ? [] : [serverNameOf(about.event.pdu.sender), about.origin],
+  );
   for (const server of room?.joinedServers() ?? []) servers.add(server);
   servers.delete(ctx.serverName);
   const allowed = [...servers].filter((server) => ctx.border.mayTalkTo(server));

@@ -28,7 +28,7 @@ export async function fetchMissingAuth(
 ): Promise<void> {
   const missing = await missingAuth(ctx, room, event);
   if (missing.length === 0) return;
-  const servers = serversToAsk(ctx, room, origin);
+  const servers = serversToAsk(ctx, room, { event, origin });
   const chain = await askPartners(
     servers,
     (server) => ctx.remote.eventAuth(server, room.roomId, event.eventId),

@@ -60,7 +60,7 @@ export async function fetchMissingPrev(
   event: RoomEvent,
 ): Promise<RoomEvent[]> {
   const events = new Map([[event.eventId, event]]);
-  const servers = serversToAsk(ctx, room, origin);
+  const servers = serversToAsk(ctx, room, { event, origin });
   for (let round = 0; round < maxRounds && events.size < maxEvents; round += 1) {
     const gaps = await gapsIn(ctx, room, events);
     if (gaps.missing.size === 0) break;

@@ -100,9 +100,18 @@ export class Receiver {
     const first = await this.#admit(roomId, event, options);
     if (first.kind !== 'gap') return first;
     const room = (await ctx.rooms.get(roomId)) ?? held;
-    for (const earlier of await fetchMissingPrev(ctx, room, origin, event))
-      await this.#takeEarlier(origin, room, earlier);
-    return this.#admitAtGap(origin, room, event, options);
+    // Nobody tells us of a room that none of ours is in.
+    if (!room.hasLocalMember())
+      return settled({ kind: 'dropped', reason: 'we are not in this room' }, event, ctx, options);
+    try {
+      for (const earlier of await fetchMissingPrev(ctx, room, origin, event))
+        await this.#takeEarlier(origin, room, earlier);
+      return await this.#admitAtGap(origin, room, event, options);
+    } catch (error) {
+      // One that was judged before, at a gap too, stays as it was judged then.
+      if (!(error instanceof TryAgain) || !(await this.#isKnown(room, event))) throw error;
+      return settled({ kind: 'duplicate' }, event, ctx, options);
+    }
   }
 
   async #isKnown(room: Room, event: RoomEvent): Promise<boolean> {
@@ -128,7 +137,7 @@ export class Receiver {
     const admission = await this.#admit(room.roomId, event, options);
     if (admission.kind !== 'gap') return admission;
     const ctx = this.#ctx;
-    const state = await fetchStateBefore(ctx, room, origin, event.eventId);
+    const state = await fetchStateBefore(ctx, room, origin, event);
     if (state === undefined) throw new TryAgain('No partner gave the state at a gap');
     return ctx.rooms.exclusive(room.roomId, async (current) => {
       if (current === undefined) throw new TryAgain('The room is gone');
@@ -179,4 +188,14 @@ export class Receiver {
     await writeAlso(this.#ctx, options.alsoWrite);
     return { kind: 'dropped', reason, ...(event === undefined ? {} : { eventId: event.eventId }) };
   }
+}
+
+/** Nothing is to be done about the event but what was to be written with it. */
+function settled(
+  outcome: Omit<ReceiveOutcome, 'eventId'>,
+  { eventId }: RoomEvent,
+  ctx: RoomContext,
+  { also }: AdmitOptions,
+): Admission {
+  return { kind: 'decided', outcome: { ...outcome, eventId }, written: writeAlso(ctx, also) };
 }

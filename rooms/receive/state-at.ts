@@ -21,10 +21,11 @@ export async function fetchStateBefore(
   ctx: RoomContext,
   room: Room,
   origin: string,
-  eventId: string,
+  event: RoomEvent,
 ): Promise<Map<StateKey, string> | undefined> {
+  const { eventId } = event;
   return askPartners(
-    serversToAsk(ctx, room, origin),
+    serversToAsk(ctx, room, { event, origin }),
     (server) => ctx.remote.stateIds(server, room.roomId, eventId),
     async ({ pduIds, authChainIds }, server) => {
       const ids = new Set([...pduIds, ...authChainIds]);

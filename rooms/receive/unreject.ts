@@ -1,8 +1,10 @@
 import { RoomChange } from '../change.ts';
 import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
+import type { StateSet } from '../state/state-set.ts';
 import type { StoredEvent } from '../types.ts';
-import { judge } from './admit.ts';
+import { stateBefore } from './05-state-before.ts';
+import { judge, mayBeMisjudged } from './admit.ts';
 
 /** One arrival sets off no more re-judgements than this. */
 const maxReconsidered = 200;
@@ -24,7 +26,8 @@ export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEv
     for (const candidate of waiting.values()) {
       count += 1;
       if (!candidate.rejected || candidate.outlier || candidate.stateGroup === null) continue;
-      const before = await ctx.sets.get(candidate.stateGroup, room);
+      const before =
+        (await heldBefore(ctx, room, candidate)) ?? (await ctx.sets.get(candidate.stateGroup, room));
       const fresh = { ...candidate, rejected: false };
       const verdict = await judge(ctx, room, fresh, before);
       if (verdict.kind === 'rejected') {
@@ -43,4 +46,12 @@ export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEv
       arrivals.push(accepted);
     }
   }
+}
+
+/** The state before an event whose state a partner had told us, if by now we hold all that lies before it. */
+async function heldBefore(ctx: RoomContext, room: Room, event: StoredEvent): Promise<StateSet | undefined> {
+  if (!mayBeMisjudged(event)) return undefined;
+  const prev = await ctx.lookup.many(event.pdu.prev_events, room);
+  const isWhole = event.pdu.prev_events.every((id) => (prev.get(id)?.stateGroupAfter ?? null) !== null);
+  return isWhole ? stateBefore(ctx, room, prev.values()) : undefined;
 }

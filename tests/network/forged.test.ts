@@ -144,6 +144,32 @@ for (const roomVersion of ['10', '11', '12'])
       assert.ok((await textsOf(li, roomId)).includes('bo’s own words'));
     });
 
+    it('cannot have an honest event rejected for good by lying about what was before it', async () => {
+      network.cut('acme.test', 'bolt.test');
+      const texts = ['first', 'then'];
+      for (const text of texts) await bo.say(roomId, text);
+      const sent = (text: string) => forger.received.find(({ content }) => content['body'] === text);
+      await network.until(() => sent('then') !== undefined, 'the forger did not get the events');
+      const view = await acme.homeserver.engine.view(roomId);
+      const state = [...(view?.state.values() ?? [])].filter(({ pdu }) => pdu.state_key !== bo.userId);
+      const { pdu: diversion } = await forger.forge(acme, roomId, message());
+      forger.answers.set('get_missing_events', () => ({ status: 200, body: { events: [diversion] } }));
+      forger.answers.set('state_ids', () => ({
+        status: 200,
+        body: { pdu_ids: state.map(({ eventId }) => eventId), auth_chain_ids: [] },
+      }));
+      const then = sent('then');
+      assert.ok(then);
+      await deliver(then);
+      assert.match(complaints().join(), /^rejected: state before/);
+      assert.ok(!(await textsOf(li, roomId)).includes('then'));
+      network.heal('acme.test', 'bolt.test');
+      await network.linked('acme.test', 'bolt.test');
+      await network.settled();
+      assert.deepEqual(await textsOf(li, roomId), texts);
+      forger.answers.clear();
+    });
+
     it('cannot bring an event into another room', async () => {
       const other = await li.createRoom({ room_version: roomVersion });
       const { pdu } = await forger.forge(acme, roomId, message());

@@ -55,12 +55,14 @@ export class ForgingPartner {
   /** Instead of the usual answer, by the operation in the path: `make_join`, `state_ids`. */
   readonly answers = new Map<string, Handler>();
   readonly #link: LinkManager;
+  readonly #partners: Map<string, LinkPartner>;
   #transactions = 0;
 
   private constructor(serverName: string, islands: readonly TestIsland[]) {
     this.serverName = serverName;
     this.signingKey = generateSigningKey('ed25519:forger', realRandom);
     const partners = new Map(islands.map((island) => [island.serverName, partnerOf(island)]));
+    this.#partners = partners;
     this.#link = new LinkManager({
       serverName,
       signingKey: this.signingKey,
@@ -90,14 +92,23 @@ export class ForgingPartner {
     for (const island of islands) island.addPartner(serverName, forger.signingKey);
     forger.#link.start();
     await network.until(
-      () =>
-        islands.every((island) => forger.#link.status(island.serverName).state === 'connected') &&
-        islands.every(
-          ({ homeserver }) => homeserver.federation.link.status(serverName).state === 'connected',
-        ),
+      () => islands.every((island) => forger.isLinked(island)),
       `${serverName} is not linked`,
     );
     return forger;
+  }
+
+  isLinked(island: TestIsland): boolean {
+    return (
+      this.#link.status(island.serverName).state === 'connected' &&
+      island.homeserver.federation.link.status(this.serverName).state === 'connected'
+    );
+  }
+
+  /** An island that started anew listens elsewhere. */
+  redirect(island: TestIsland): void {
+    this.#partners.set(island.serverName, partnerOf(island));
+    this.#link.partnersChanged();
   }
 
   stop(): Promise<void> {
