@@ -137,11 +137,6 @@ export class RoomEngine {
     return id === undefined ? undefined : this.#ctx.lookup.one(id, room);
   }
 
-  /** A state by its group number, as stored with events and rooms. */
-  async stateOfGroup(group: number): Promise<StateMap> {
-    return (await this.#ctx.sets.get(group)).toMap();
-  }
-
   /** Those of the events of a room that the user may see, in their order. */
   visibleEvents<E extends StoredEvent>(userId: string, roomId: string, events: readonly E[]): Promise<E[]> {
     return visibleEvents(this.#ctx, userId, roomId, events);
