@@ -1,15 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Client, ok, textAt, v3 } from '../../support/client.ts';
 import { Seeded } from '../../support/seeded.ts';
+import { Conversation, throwFirst } from './conversation.ts';
 import { IslandPair } from './island-pair.ts';
-import { backlogOf, violations } from './judge.ts';
-import { Person } from './person.ts';
+import type { Person } from './person.ts';
 import type { Death, Plan, Relapse, Round } from './plan.ts';
 
-/** So long the islands may take to come to rest, and a point to be passed. */
+/** So long it may take until a point is passed. */
 const patienceMs = 30_000;
-/** So many things everybody still does after all are back. */
-const deedsAfter = 3;
 /** So long a process that comes back has to pass the point at which it is to die again. */
 const relapseMs = 700;
 
@@ -24,14 +21,14 @@ export interface Outcome {
 export class Campaign {
   readonly #plan: Plan;
   readonly #pair: IslandPair;
-  readonly #people: readonly Person[];
+  readonly #conversation: Conversation;
   readonly #random: Seeded;
   readonly #kills: string[] = [];
 
-  private constructor(plan: Plan, pair: IslandPair, people: readonly Person[], random: Seeded) {
+  private constructor(plan: Plan, pair: IslandPair, conversation: Conversation, random: Seeded) {
     this.#plan = plan;
     this.#pair = pair;
-    this.#people = people;
+    this.#conversation = conversation;
     this.#random = random;
   }
 
@@ -41,7 +38,7 @@ export class Campaign {
     const pair = await IslandPair.start({ entry, roomVersion: plan.roomVersion });
     let isDone = false;
     try {
-      const campaign = new Campaign(plan, pair, await gather(pair, random), random);
+      const campaign = new Campaign(plan, pair, await Conversation.begin(pair, random), random);
       const outcome = await campaign.#run();
       isDone = outcome.violations.length === 0;
       return outcome;
@@ -62,11 +59,8 @@ export class Campaign {
   async #round(round: Round): Promise<string[]> {
     const { death, isQuietAfter } = round;
     const crowd = this.#crowdOf(round);
-    const writing = new AbortController();
-    const reading = new AbortController();
     await this.#setTrap(death);
-    const acts = Promise.allSettled(crowd.map((person) => this.#write(person, writing.signal)));
-    const syncs = Promise.allSettled(this.#people.map((person) => this.#read(person, reading.signal)));
+    const talk = this.#conversation.talk(crowd);
     const victims = victimsOf(death);
     try {
       if (death.kind === 'at random') {
@@ -76,37 +70,17 @@ export class Campaign {
       const died = Promise.all(victims.map((index) => this.#pair.island(index).dead()));
       if (!(await within(patienceMs, died))) return [`nobody died ${JSON.stringify(death)}`];
       for (const index of victims) this.#count(index, nameOf(death));
-      if (isQuietAfter) writing.abort();
+      if (isQuietAfter) talk.quiet();
       await pause(round.absenceMs);
       throwFirst(await Promise.allSettled(victims.map((index) => this.#comeBack(index, round.relapses))));
       for (const [index, island] of this.#pair.islands.entries())
         if (!victims.includes(index)) await island.setTrap(undefined);
-      if (!isQuietAfter) await goOn(crowd);
-      writing.abort();
-      throwFirst(await acts);
-      reading.abort();
-      throwFirst(await syncs);
+      if (!isQuietAfter) await talk.goOn();
+      await talk.end();
     } finally {
-      writing.abort();
-      reading.abort();
+      talk.abandon();
     }
-    return this.#judge(crowd);
-  }
-
-  async #judge(crowd: readonly Person[]): Promise<string[]> {
-    const giveUp = Date.now() + patienceMs;
-    for (let quiet = 0; quiet < 2; ) {
-      const backlogs = this.#pair.islands.map(backlogOf);
-      quiet = backlogs.every((counts) => Object.values(counts).every((n) => n === 0)) ? quiet + 1 : 0;
-      if (Date.now() > giveUp) return [`it does not come to rest: ${JSON.stringify(backlogs)}`];
-      await pause(10);
-    }
-    for (const person of crowd) {
-      const deed = person.deeds.at(-1 - this.#random.below(10));
-      if (deed !== undefined) await person.repeat(deed);
-    }
-    for (const person of this.#people) await person.sync(0);
-    return violations(this.#pair, this.#people);
+    return this.#conversation.judge(crowd);
   }
 
   #setTrap(death: Death): Promise<void> | undefined {
@@ -144,65 +118,11 @@ export class Campaign {
     this.#kills.push(`${this.#pair.island(index).serverName}: ${how}`);
   }
 
-  async #write(person: Person, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await person.act();
-      if (this.#random.chance(0.7)) await pause(this.#random.below(20));
-    }
-  }
-
-  async #read(person: Person, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) await person.sync(200);
-  }
-
   #crowdOf({ crowd, death }: Round): readonly Person[] {
-    if (crowd === 'everybody') return this.#people;
+    if (crowd === 'everybody') return this.#conversation.people;
     const side = this.#pair.island(writersSide(death, this.#random));
-    const here = this.#people.filter((person) => person.island === side);
+    const here = this.#conversation.people.filter((person) => person.island === side);
     return crowd === 'one' ? here.slice(0, 1) : here;
-  }
-}
-
-/** Resolves when each of them has done a few things more. */
-async function goOn(crowd: readonly Person[]): Promise<void> {
-  const ends = crowd.map((person) => person.acts + deedsAfter);
-  const giveUp = Date.now() + patienceMs;
-  while (crowd.some((person, index) => person.acts < (ends[index] ?? 0))) {
-    if (Date.now() > giveUp) throw new Error('people cannot go on');
-    await pause(5);
-  }
-}
-
-/** Makes a room with two people of each island, and begins their `/sync`. */
-async function gather(pair: IslandPair, random: Seeded): Promise<Person[]> {
-  const clients: { client: Client; index: number }[] = [];
-  for (const [index, names] of [
-    ['alice', 'anna'],
-    ['bob', 'bea'],
-  ].entries())
-    for (const name of names)
-      clients.push({ client: await Person.register(pair.island(index), name), index });
-  const [host, ...guests] = clients;
-  if (host === undefined) throw new Error('somebody makes the room');
-  const roomId = await host.client.createRoom({
-    preset: 'private_chat',
-    invite: guests.map(({ client }) => client.userId),
-    power_level_content_override: { users_default: 50 },
-  });
-  for (const { client } of guests) textAt(await ok(client.post(v3`/join/${roomId}`)), 'room_id');
-  const people = clients.map(
-    ({ client, index }) => new Person(client, pair.island(index), roomId, random.fork()),
-  );
-  await settleJoins(pair);
-  for (const person of people) await person.begin();
-  return people;
-}
-
-async function settleJoins(pair: IslandPair): Promise<void> {
-  const giveUp = Date.now() + patienceMs;
-  while (pair.islands.some((island) => Object.values(backlogOf(island)).some((n) => n > 0))) {
-    if (Date.now() > giveUp) throw new Error('the room was never ready');
-    await pause(10);
   }
 }
 
@@ -220,10 +140,6 @@ function writersSide(death: Death, random: Seeded): number {
 
 function nameOf(death: Death): string {
   return death.kind === 'at random' ? 'at random' : `${death.victims} at ${death.point}`;
-}
-
-function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 async function within(ms: number, event: Promise<unknown>): Promise<boolean> {
