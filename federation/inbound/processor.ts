@@ -203,7 +203,10 @@ export class Processor {
   async #later(row: StagedRow, error: unknown): Promise<void> {
     const attempts = row.attempts + 1;
     const fields = { partner: row.origin, roomId: row.roomId, staged: row.nid, attempts };
-    if (error instanceof TryAgain)
+    // A receipt is often faster than its event, and nobody has to act on that.
+    if (error instanceof TryAgain && error.awaitedEvent !== undefined)
+      this.#log.debug({ ...fields, reason: error.message }, 'an EDU has to wait');
+    else if (error instanceof TryAgain)
       this.#log.info({ ...fields, reason: error.message }, 'an event has to wait');
     else this.#log.error({ ...fields, err: error }, 'an event could not be processed, will be tried again');
     if (attempts >= maxAttempts) {

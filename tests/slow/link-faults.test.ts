@@ -68,7 +68,7 @@ describe('Two islands whose wires are cut, stalled one way and half-open', () =>
         assert.deepEqual(violations.slice(0, 20), []);
         for (const island of pair.islands) {
           const ups = (await island.log()).filter((line) => line['msg'] === 'link is up');
-          assert.ok(ups.length > 5, `${island.serverName} had ${ups.length} links`);
+          assert.ok(ups.length > 2, `${island.serverName} had ${ups.length} links`);
         }
       } finally {
         await pair.stop({ keep: violations.length > 0 && process.env['FAULT_KEEP'] === '1' });
