@@ -3,8 +3,8 @@ import { basename, dirname, join } from 'node:path';
 import { systemCode } from './admin-error.ts';
 
 /** Makes a folder and those above it where they are missing, and makes sure that they are on disk. */
-export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+export async function makeFolder(path: string, options: { readonly mode?: number } = {}): Promise<void> {
+  const first = await mkdir(path, { recursive: true, ...options });
   if (first === undefined) return;
   for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
 }
@@ -62,7 +62,8 @@ async function throughTemporary<T>(
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** A name in a folder is on disk when its folder is. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   await folder.sync().finally(() => folder.close());
 }

@@ -122,6 +122,7 @@ export class Homeserver {
         random,
         fetchRemote: (origin, mediaId, maxBytes) => federation.remote.fetchMedia(origin, mediaId, maxBytes),
       });
+      await media.tidy();
       const tracker = new TypingTracker(clock, (roomId) =>
         db.streams.publish([{ stream: 'typing', key: roomId }]),
       );

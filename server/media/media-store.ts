@@ -1,12 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MatrixError, notFound, tooLarge } from '../../http/errors.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
 import type { Database } from '../../storage/database.ts';
 import type { MediaRecord } from '../../storage/stores/media-store.ts';
+import { makeFolder, syncFolder } from '../files.ts';
 
 /** A partner's file on its way in; federation gives it. */
 export interface IncomingFile {
@@ -31,6 +32,11 @@ export interface StoredFile {
   readonly stream: Readable;
 }
 
+/** Where files grow until they are complete: no name of a stored file's folder. */
+const incomingFolder = 'incoming';
+/** What nobody has added to for so long was left by a process that ended in the middle of it. */
+const abandonedMs = 3_600_000;
+
 interface Written {
   readonly size: number;
   readonly sha256: string;
@@ -46,6 +52,17 @@ export class MediaStore {
 
   constructor(deps: MediaStoreDeps) {
     this.#deps = deps;
+  }
+
+  /** Removes what an earlier process did not bring to its end. */
+  async tidy(): Promise<void> {
+    const folder = join(this.#deps.directory, incomingFolder);
+    const before = this.#deps.clock.now() - abandonedMs;
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name);
+      const { mtimeMs } = await stat(path);
+      if (mtimeMs < before) await rm(path, { force: true });
+    }
   }
 
   get maxUploadSize(): number {
@@ -131,18 +148,20 @@ export class MediaStore {
   }
 
   async #write(origin: string, mediaId: string, stream: AsyncIterable<Buffer>): Promise<Written> {
+    const { directory, random } = this.#deps;
     const path = this.#pathOf(origin, mediaId);
-    const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const temporary = `${path}.${this.#deps.random.bytes(6).toString('hex')}.part`;
+    const incoming = join(directory, incomingFolder);
+    await makeFolder(incoming, { mode: 0o700 });
+    const temporary = join(incoming, random.bytes(12).toString('hex'));
     const file = await open(temporary, 'wx', 0o600);
     const hash = createHash('sha256');
     try {
       const size = await copy(stream, file, hash, this.#deps.maxUploadSize);
       await file.sync();
       await file.close();
+      await makeFolder(dirname(path), { mode: 0o700 });
       await rename(temporary, path);
-      await syncFolder(folder);
+      await syncFolder(dirname(path));
       return { size, sha256: hash.digest('hex') };
     } catch (error) {
       await file.close().catch(() => undefined);
@@ -172,14 +191,4 @@ async function copy(
     for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
   }
   return size;
-}
-
-/** A rename is on disk when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -5,7 +5,7 @@ import { type IslandKeys, loadKeys } from '../../../server/keys.ts';
 import { realRandom } from '../../support/runtime.ts';
 import { testConfig } from '../../support/test-config.ts';
 import type { Trap } from './island-main.ts';
-import { type End, IslandProcess } from './island-process.ts';
+import { type End, KillableProcess } from './killable-process.ts';
 
 export interface IslandOptions {
   /** What its processes run. */
@@ -25,9 +25,9 @@ export class KillableIsland {
   readonly databasePath: string;
   readonly #options: IslandOptions;
   #config: Config;
-  #process: IslandProcess | undefined;
+  #process: KillableProcess | undefined;
   /** Loaded already, so that a restart is fast. */
-  #spare: IslandProcess | undefined;
+  #spare: KillableProcess | undefined;
   #port: number | undefined;
   #listening: (() => void)[] = [];
   #isOver = false;
@@ -84,8 +84,8 @@ export class KillableIsland {
   async start(trap?: Trap): Promise<boolean> {
     if (this.#isOver) throw new Error(`${this.serverName} was stopped for good`);
     const { entry, directory, pace, epoch } = this.#options;
-    const process = this.#spare ?? new IslandProcess(entry);
-    this.#spare = new IslandProcess(entry);
+    const process = this.#spare ?? new KillableProcess(entry);
+    this.#spare = new KillableProcess(entry);
     this.#process = process;
     process.ended.then(() => {
       if (this.#process === process) this.#port = undefined;

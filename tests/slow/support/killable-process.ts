@@ -9,7 +9,7 @@ export interface End {
 }
 
 /** A process that has loaded the product and waits for its orders; started, it is an island. */
-export class IslandProcess {
+export class KillableProcess {
   readonly #child: ChildProcess;
   readonly #loaded: Promise<Report>;
   readonly ended: Promise<End>;
