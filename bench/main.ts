@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type Checkout, checkoutAt, root } from './checkout.ts';
 import { benchLink } from './link.ts';
+import { benchProfile } from './profile.ts';
 import { printReport, type Report, writeResults } from './report.ts';
 import { benchSend } from './send.ts';
 import { benchStart } from './start.ts';
@@ -11,6 +12,7 @@ const parts: Readonly<Record<string, (checkouts: readonly Checkout[], runs: numb
   link: benchLink,
   sync: benchSync,
   start: benchStart,
+  profile: benchProfile,
 };
 
 const usage = `npm run bench [-- ${Object.keys(parts).join('|')} …] [--runs N] [--against DIR]
