@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { AuditLog } from './audit/audit-log.ts';
-import { Reader, RunnerConnection } from './connection.ts';
+import type { Reader } from './connection.ts';
 import { translateError } from './errors.ts';
 import { BlockAllocator, type IdAllocator, type IdKind, idKinds, reserveBlock } from './id-allocator.ts';
 import type { DatabaseKind } from './schema/entities.ts';
@@ -91,16 +91,12 @@ export async function openDatabase(config: DatabaseConfig, deps: DatabaseDeps): 
 
 async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database> {
   const { kind, where } = sources;
-  const reader = new Reader(kind, sources.reading, (error) => translateError(error, where));
+  const reader = sources.reader((error) => translateError(error, where));
   const [last] = await reader.query<{ next: number }>("SELECT next FROM sequences WHERE kind = 'position'");
   const streams = new LocalStreams(deps.log, (last?.next ?? 1) - 1);
   const devices = new DeviceStore(reader);
   const writer = new GroupCommitWriter({
-    connect: async () => {
-      const runner = sources.writing.createQueryRunner();
-      await runner.connect();
-      return new RunnerConnection(kind, runner);
-    },
+    connect: sources.connect,
     where,
     streams,
     log: deps.log,

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SqlConnection } from './connection.ts';
 import { RoomConflict } from './errors.ts';
 import { tables } from './schema/entities.ts';
-import { chunks, type Parameter } from './sql.ts';
+import type { Parameter } from './sql.ts';
 import { deleteSql, insertSql, updateSql, upsertSql } from './statements.ts';
 import { Position, type Row, type Value, type WriteOp, type WriteSet } from './write-set.ts';
 
@@ -23,8 +23,6 @@ interface Group {
 
 type Form = Pick<Group, 'columns' | 'setCount' | 'key' | 'orIgnore' | 'nulls'>;
 
-/** Rows in one statement. Powers of two, so that few different statements are prepared. */
-const maxRows = 128;
 /** After so many rows other work gets a turn: a big room's state must not stop the island. */
 const rowsPerTurn = 2_048;
 /** Any number that no other user of the database takes. */
@@ -82,15 +80,16 @@ export class WriteBatch {
   async execute(connection: SqlConnection): Promise<void> {
     if (this.#chainBroken !== undefined) throw new RoomConflict(this.#chainBroken);
     await this.#takePositions(connection);
-    let rows = 0;
+    let written = 0;
     for (const group of this.#groups) {
-      for (const chunk of chunks(distinct(group), maxRows)) {
-        await connection.run(sqlOf(group, chunk.length, connection.kind), this.#parameters(chunk));
-        rows += chunk.length;
-        if (rows >= rowsPerTurn) {
-          rows = 0;
-          await nextTurn();
-        }
+      const rows = distinct(group);
+      for (let start = 0; start < rows.length; start += rowsPerTurn) {
+        const some = rows.slice(start, start + rowsPerTurn).map((row) => this.#parameters(row));
+        await connection.runRows((count) => sqlOf(group, count, connection.kind), some);
+        written += some.length;
+        if (written < rowsPerTurn) continue;
+        written = 0;
+        await nextTurn();
       }
     }
     await this.#compareRevisions(connection);
@@ -111,20 +110,20 @@ export class WriteBatch {
   }
 
   async #compareRevisions(connection: SqlConnection): Promise<void> {
-    const rooms = [...this.#rooms].map(([roomNid, { expected, next }]): Value[] => [next, roomNid, expected]);
-    for (const chunk of chunks(rooms, maxRows)) {
-      const sql = updateSql({
+    if (this.#rooms.size === 0) return;
+    const rooms = [...this.#rooms].map(([roomNid, { expected, next }]) => [next, roomNid, expected]);
+    const sqlFor = (rows: number): string =>
+      updateSql({
         table: 'rooms',
         set: ['revision'],
         where: ['room_nid', 'revision'],
         nulls: [],
-        rows: chunk.length,
+        rows,
         kind: connection.kind,
       });
-      const touched = await connection.run(sql, this.#parameters(chunk));
-      // With several rooms it is not known which one; set by set there is only one.
-      if (touched !== chunk.length) throw new RoomConflict(Number(chunk[0]?.[1]));
-    }
+    const touched = await connection.runRows(sqlFor, rooms);
+    // With several rooms it is not known which one; set by set there is only one.
+    if (touched !== rooms.length) throw new RoomConflict(Number(rooms[0]?.[1]));
   }
 
   #addOp(op: WriteOp): void {
@@ -180,11 +179,8 @@ export class WriteBatch {
     (position.kind === 'next' ? this.#next : this.#backfilled).push(position);
   }
 
-  #parameters(rows: readonly Value[][]): Parameter[] {
-    const parameters: Parameter[] = [];
-    for (const row of rows)
-      for (const value of row) parameters.push(value instanceof Position ? this.positionOf(value) : value);
-    return parameters;
+  #parameters(row: readonly Value[]): Parameter[] {
+    return row.map((value) => (value instanceof Position ? this.positionOf(value) : value));
   }
 }
 

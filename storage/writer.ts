@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { FailPoint } from '../protocol/runtime.ts';
-import type { RunnerConnection } from './connection.ts';
+import type { WritingConnection } from './connection.ts';
 import { StorageError, translateError } from './errors.ts';
 import type { Parameter } from './sql.ts';
 import type { LocalStreams, PublishedNote } from './streams.ts';
@@ -65,7 +65,7 @@ interface TransactionJob {
 
 export interface WriterDeps {
   /** Opens the one connection that writes; called again when it was lost. */
-  connect(): Promise<RunnerConnection>;
+  connect(): Promise<WritingConnection>;
   /** Names the database in messages. */
   readonly where: string;
   readonly streams: LocalStreams;
@@ -77,6 +77,8 @@ export interface WriterDeps {
 
 /** So many write sets share a commit at most. */
 const maxSets = 512;
+/** So many connections in a row may turn out to be cut: more than a pool holds. */
+const maxConnections = 4;
 const begin = { sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' } as const;
 
 /**
@@ -87,7 +89,7 @@ const begin = { sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' } as const;
 export class GroupCommitWriter implements Writer {
   readonly #deps: WriterDeps;
   readonly #idle: (() => void)[] = [];
-  #connection: RunnerConnection | undefined;
+  #connection: WritingConnection | undefined;
   #jobs: (SetJob | TransactionJob)[] = [];
   #running = false;
   #closed = false;
@@ -257,11 +259,9 @@ export class GroupCommitWriter implements Writer {
     this.#deps.changed?.(tables);
   }
 
-  async #inTransaction<T>(run: (connection: RunnerConnection) => Promise<T>): Promise<T> {
+  async #inTransaction<T>(run: (connection: WritingConnection) => Promise<T>): Promise<T> {
     try {
-      this.#connection ??= await this.#deps.connect();
-      const connection = this.#connection;
-      await connection.run(begin[connection.kind]);
+      const connection = await this.#begin();
       try {
         const value = await run(connection);
         await connection.run('COMMIT');
@@ -279,6 +279,26 @@ export class GroupCommitWriter implements Writer {
     }
   }
 
+  /**
+   * Begins a transaction. A connection that was cut since it was last used is found out only now, and a pool may hold
+   * more of them: as nothing was sent to be written yet, the next connection gets its turn.
+   */
+  async #begin(): Promise<WritingConnection> {
+    for (let attempt = 1; ; attempt += 1) {
+      this.#connection ??= await this.#deps.connect();
+      const connection = this.#connection;
+      try {
+        await connection.run(begin[connection.kind]);
+        return connection;
+      } catch (error) {
+        const translated = translateError(error, this.#deps.where);
+        const isCut = translated instanceof StorageError && translated.code === 'unreachable';
+        if (!isCut || attempt === maxConnections) throw translated;
+        await this.#reconnectLater();
+      }
+    }
+  }
+
   async #reconnectLater(): Promise<void> {
     const lost = this.#connection;
     this.#connection = undefined;
@@ -286,7 +306,7 @@ export class GroupCommitWriter implements Writer {
   }
 }
 
-async function takePosition(connection: RunnerConnection): Promise<number> {
+async function takePosition(connection: WritingConnection): Promise<number> {
   await lockPositions(connection);
   return takeNumbers(connection, 'position', 1);
 }

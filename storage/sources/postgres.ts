@@ -1,6 +1,7 @@
 import type { CustomTypesConfig } from 'pg';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
+import { PostgresConnection, Reader } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import { migrations } from '../migrations/index.ts';
 import { entitiesFor } from '../schema/entities.ts';
@@ -60,7 +61,18 @@ export async function openPostgres(config: { url: string }, log: Logger): Promis
       extra: { types, options: '-c default_transaction_read_only=on' },
     });
     await reading.initialize();
-    return { kind: 'postgres', where, writing, reading, close };
+    const [writer, pool] = [writing, reading];
+    return {
+      kind: 'postgres',
+      where,
+      async connect() {
+        const runner = writer.createQueryRunner();
+        await runner.connect();
+        return new PostgresConnection(runner);
+      },
+      reader: (translate) => Reader.ofPostgres(pool, translate),
+      close,
+    };
   } catch (error) {
     await close();
     throw translateError(error, where);

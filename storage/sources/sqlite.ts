@@ -1,18 +1,17 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type SqliteDatabase from 'better-sqlite3';
 import { DataSource } from 'typeorm';
+import { Reader, SqliteConnection } from '../connection.ts';
 import { StorageError, translateError } from '../errors.ts';
 import { lockDatabase } from '../lock.ts';
 import { migrations } from '../migrations/index.ts';
+import type { SqliteHandle } from '../prepared-statements.ts';
 import { entitiesFor } from '../schema/entities.ts';
 import { checkMigrations, checkTables } from './check-schema.ts';
 import type { Sources } from './open-source.ts';
 
 /** Databases up to this size are checked in full at start; larger ones would hold it up. */
 const maxCheckedBytes = 64 * 1024 * 1024;
-/** Distinct statements are few (fixed chunk sizes); all of them stay prepared. */
-const statementCacheSize = 1_000;
 
 /**
  * Opens (or makes) a SQLite database: WAL, `synchronous=FULL`, locked for this process. `maxPageCount` limits
@@ -29,6 +28,7 @@ export async function openSqlite(config: {
     throw translateError(error, where);
   }
   const lock = lockDatabase(config.path);
+  const handles: { writing?: SqliteHandle; reading?: SqliteHandle } = {};
   let writing: DataSource | undefined;
   let reading: DataSource | undefined;
   const close = async (): Promise<void> => {
@@ -41,10 +41,12 @@ export async function openSqlite(config: {
     writing = new DataSource({
       type: 'better-sqlite3',
       database: config.path,
-      statementCacheSize,
       entities: entitiesFor('sqlite'),
       migrations,
-      prepareDatabase: (handle: SqliteDatabase.Database) => prepareWriting(handle, config),
+      prepareDatabase: (handle: SqliteHandle) => {
+        handles.writing = handle;
+        prepareWriting(handle, config);
+      },
     });
     await writing.initialize();
     if (size > 0 && size <= maxCheckedBytes) await quickCheck(writing, where);
@@ -55,23 +57,35 @@ export async function openSqlite(config: {
       database: config.path,
       readonly: true,
       fileMustExist: true,
-      statementCacheSize,
       entities: entitiesFor('sqlite'),
-      prepareDatabase: (handle: SqliteDatabase.Database) => {
+      prepareDatabase: (handle: SqliteHandle) => {
+        handles.reading = handle;
         handle.pragma('cache_size = -16000');
       },
     });
     await reading.initialize();
-    return { kind: 'sqlite', where, writing, reading, close };
+    return {
+      kind: 'sqlite',
+      where,
+      connect: async () => new SqliteConnection(handleOf(handles.writing)),
+      reader: (translate) => Reader.ofSqlite(handleOf(handles.reading), translate),
+      close,
+    };
   } catch (error) {
     await close();
     throw translateError(error, where);
   }
 }
 
+/** TypeORM hands a connection to `prepareDatabase` when it opens it, and keeps it until it is destroyed. */
+function handleOf(handle: SqliteHandle | undefined): SqliteHandle {
+  if (handle === undefined) throw new Error('The database was not opened');
+  return handle;
+}
+
 /** Looks before it changes anything: going over to WAL is a change of the file already. */
 function prepareWriting(
-  handle: SqliteDatabase.Database,
+  handle: SqliteHandle,
   { path, maxPageCount }: { path: string; maxPageCount?: number | undefined },
 ): void {
   try {
