@@ -94,12 +94,14 @@ const rules: readonly (readonly [RegExp, Part])[] = [
   [/^bench\/floor/, 'canonical JSON, hashes'],
 ];
 
+/** What runs statements, on either side. */
+const sqlite = /^(?:better-sqlite3|typeorm|storage\/prepared-statements\.ts)$/;
+
 function partOf(stack: readonly Frame[]): Part {
   const [leaf] = stack;
   if (leaf?.name === '(garbage collector)') return 'garbage collection';
   if (leaf?.name === '(program)') return 'other native code';
-  if (stack.some(({ file }) => file === 'better-sqlite3' || file === 'typeorm'))
-    return 'SQLite: statements, commit, fsync';
+  if (stack.some(({ file }) => sqlite.test(file))) return 'SQLite: statements, commit, fsync';
   if (stack.some(({ name, file }) => name === 'sign' && file.startsWith('protocol/')))
     return 'Ed25519 signature';
   if (leaf?.name === 'runMicrotasks' || leaf?.name === 'processTicksAndRejections')
