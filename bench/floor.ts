@@ -86,7 +86,7 @@ router.put('/_matrix/client/v3/rooms/:room/send/:type/:txn', async (ctx) => {
   const content = JSON.parse((await readBody(ctx.req, 65_536)).toString()) as JsonObject;
   const { room = '', txn = '' } = ctx['params'] as Record<string, string>;
   ctx.set('Content-Type', 'application/json');
-  ctx.body = JSON.stringify({ event_id: await store(room, `${room}/${txn}`, content) });
+  ctx.body = JSON.stringify({ event_id: await store(room, `${txn}/${room}`, content) });
 });
 const app = new Koa();
 app.use(router.routes());

@@ -66,6 +66,7 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
 
 /** A path whose percent-encoding is broken reaches no route. */
 function requireDecodable(path: string): void {
+  if (!path.includes('%')) return;
   try {
     decodeURIComponent(path);
   } catch {

@@ -59,8 +59,9 @@ export function authEventIds(
   set: StateSet,
 ): string[] {
   const ids: string[] = [];
+  const isCurrent = set.group === room.current.group;
   for (const { type, stateKey } of selectAuthEvents(event, room.version)) {
-    const id = set.get(stateKeyOf(type, stateKey));
+    const id = isCurrent ? room.get(type, stateKey)?.eventId : set.get(stateKeyOf(type, stateKey));
     if (id !== undefined && !ids.includes(id)) ids.push(id);
   }
   return ids;

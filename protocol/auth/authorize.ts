@@ -42,7 +42,7 @@ export function authorize(
     return rejected(rule(3), 'The room does not federate');
   }
 
-  const levels = new PowerLevels(create, state.get('m.room.power_levels', ''), version);
+  const levels = state.powerLevels ?? new PowerLevels(create, state.get('m.room.power_levels', ''), version);
 
   // 4. (5.)
   if (pdu.type === 'm.room.member') {

@@ -157,7 +157,7 @@ export class DeviceStore {
    * loop is read with one query, because on SQLite most of the cost is that of beginning to read.
    */
   txnEvent(userId: string, deviceId: string, txnKey: string): Promise<string | undefined> {
-    return this.#txns.find([userId, deviceId, txnKey]);
+    return this.#txns.find([userId, deviceId, idFirst(txnKey)]);
   }
 
   /** Index: the key. */
@@ -184,12 +184,22 @@ export class DeviceStore {
     const row = {
       user_id: txn.userId,
       device_id: txn.deviceId,
-      txn_key: txn.txnKey,
+      txn_key: idFirst(txn.txnKey),
       event_id: txn.eventId,
       created_ts: txn.createdTs,
     };
     return [{ kind: 'insert', table: 'device_txns', rows: [row] }];
   }
+}
+
+/**
+ * The form in which a transaction's key is stored: what the client chose, the last line, comes first. Most clients
+ * choose ids that grow, so the rows of a device are written one after the other, to one page instead of one for each
+ * room. Two keys have one form only if they are equal: the last line holds no line break.
+ */
+function idFirst(txnKey: string): string {
+  const end = txnKey.lastIndexOf('\n');
+  return end < 0 ? txnKey : `${txnKey.slice(end + 1)}\n${txnKey.slice(0, end)}`;
 }
 
 function toDevice(row: DeviceRow): DeviceRecord {
