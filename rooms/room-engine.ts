@@ -6,7 +6,7 @@ import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
 import { type FetchedHistory, fetchHistory } from './history.ts';
 import { forgetRoom } from './membership/forget.ts';
-import { type InviteOptions, inviteUser } from './membership/invite.ts';
+import { type InviteOptions, inviteUser, repeatInvite } from './membership/invite.ts';
 import { joinRoom } from './membership/join.ts';
 import { leaveRoom } from './membership/leave.ts';
 import { banUser, kickUser, unbanUser } from './membership/moderation.ts';
@@ -70,6 +70,11 @@ export class RoomEngine {
 
   join(userId: string, roomId: string, options: JoinOptions = {}): Promise<void> {
     return joinRoom(this.#ctx, userId, roomId, options);
+  }
+
+  /** Hands an invitation of one of ours that still stands to the invited server once more. Never throws its refusal. */
+  repeatInvite(roomId: string, target: string): Promise<void> {
+    return repeatInvite(this.#ctx, roomId, target);
   }
 
   async invite(userId: string, roomId: string, target: string, options: InviteOptions = {}): Promise<void> {

@@ -13,6 +13,7 @@ import { buildClientApi } from './client-api.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { MediaStore } from './media/media-store.ts';
+import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';
 import { TypingTracker } from './sync/typing.ts';
@@ -151,7 +152,7 @@ export class Homeserver {
         engine,
         typing: tracker,
         clock,
-        boot: random.bytes(4).toString('hex'),
+        boots: await Boots.begin(db, random.bytes(4).toString('hex')),
       });
       const api = {
         config,

@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { buildEvent, type EventRequest, nextPlace } from '../build.ts';
 import type { RoomContext } from '../context.ts';
 import { badGateway, forbidden, invalidParam, notFound, requireAllowed } from '../errors.ts';
+import { RemoteError } from '../ports.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { admit } from '../receive/admit.ts';
 import { checkWire } from '../receive/wire.ts';
@@ -94,6 +95,28 @@ async function inviteRemote(
     return { result: undefined, written };
   });
   return { eventId: event.eventId };
+}
+
+/**
+ * Hands an invitation that is in the room to the invited server again: it may have lost it. A refusal is the other
+ * side's decision; throws `RemoteError` if nothing was heard of it.
+ */
+export async function repeatInvite(ctx: RoomContext, roomId: string, target: string): Promise<void> {
+  const room = await ctx.rooms.get(roomId);
+  const invite = room?.get('m.room.member', target);
+  if (room === undefined || invite === undefined || room.membership(target) !== 'invite') return;
+  const { pdu, eventId } = invite;
+  if (serverNameOf(pdu.sender) !== ctx.serverName) return;
+  try {
+    await ctx.remote.invite(serverNameOf(target), roomId, eventId, {
+      roomVersion: room.version.id,
+      event: pdu,
+      inviteRoomState: inviteRoomState(room, pdu.sender),
+    });
+  } catch (error) {
+    if (!(error instanceof RemoteError) || error.kind === 'unreachable') throw error;
+    ctx.log.info({ err: error, roomId, target }, 'an invitation was not taken again');
+  }
 }
 
 /** The event as we sent it, with the signature of the invited server added; anything else is refused. */

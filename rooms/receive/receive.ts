@@ -4,6 +4,7 @@ import { RoomConflict } from '../../storage/errors.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
 import { TryAgain } from '../errors.ts';
+import { recoverRoom } from '../membership/recover-room.ts';
 import { KeyedQueues } from '../queue.ts';
 import type { Room } from '../room.ts';
 import type { ReceiveOutcome } from '../types.ts';
@@ -16,6 +17,7 @@ import { reconsider } from './unreject.ts';
 import { checkWire } from './wire.ts';
 
 const maxAttempts = 8;
+const notInRoom = 'we are not in this room';
 
 export interface ReceiveOptions {
   /** Anything else than an event of this room is dropped. */
@@ -62,8 +64,12 @@ export class Receiver {
         return this.#receive(origin, pdu, options, attempt + 1);
       }
       const outcome = await receiveForUnheldRoom(ctx, origin, roomId, pdu, options.alsoWrite);
-      if (outcome !== undefined || room === undefined)
-        return outcome ?? this.#drop('we are not in this room', options);
+      if (outcome !== undefined) return outcome;
+      if (room === undefined) {
+        if (attempt < maxAttempts && (await recoverRoom(ctx, origin, roomId, pdu)))
+          return this.#receive(origin, pdu, options, attempt + 1);
+        return this.#drop(notInRoom, options);
+      }
     }
     const wire = checkWire(pdu, room.version, ctx.keys);
     if (!wire.ok) return this.#drop(wire.reason, options);
@@ -100,9 +106,12 @@ export class Receiver {
     const first = await this.#admit(roomId, event, options);
     if (first.kind !== 'gap') return first;
     const room = (await ctx.rooms.get(roomId)) ?? held;
-    // Nobody tells us of a room that none of ours is in.
-    if (!room.hasLocalMember())
-      return settled({ kind: 'dropped', reason: 'we are not in this room' }, event, ctx, options);
+    // Nobody tells us of a room that none of ours is in, unless we were and have lost it.
+    if (!room.hasLocalMember()) {
+      if (!(await recoverRoom(ctx, origin, roomId, event.pdu)))
+        return settled({ kind: 'dropped', reason: notInRoom }, event, ctx, options);
+      return this.#admit(roomId, event, options);
+    }
     try {
       for (const earlier of await fetchMissingPrev(ctx, room, origin, event))
         await this.#takeEarlier(origin, room, earlier);

@@ -6,6 +6,7 @@ import type { PublishedNote } from '../../storage/streams.ts';
 import { acceptsEvent, selectFields } from '../event-filter.ts';
 import { pushRulesContent } from '../push-rules.ts';
 import { AccountDataChanges } from './account-data-changes.ts';
+import type { Boots } from './boots.ts';
 import { ChangeIndex } from './change-index.ts';
 import { RoomSync } from './room-sync.ts';
 import { RoomTimelines } from './room-timelines.ts';
@@ -20,8 +21,8 @@ export interface SyncDeps {
   readonly engine: RoomEngine;
   readonly typing: TypingTracker;
   readonly clock: Clock;
-  /** Tells this process from earlier ones: the serials of typing are its own. */
-  readonly boot: string;
+  /** Tell this process from earlier ones: the serials of typing are its own. */
+  readonly boots: Boots;
 }
 
 /** `/sync`: what has changed for a user since a token, or nothing for a while and then what has. */
@@ -55,9 +56,7 @@ export class SyncService {
       for (;;) {
         waiter.rearm();
         const upTo = this.#now();
-        // A token from the future is one of a database that was since restored: the client starts anew.
-        const isKnown = request.since === undefined || request.since.position <= upTo.position;
-        const since = isKnown ? request.since : undefined;
+        const since = this.#sinceOf(request, upTo);
         const accountData = new AccountDataChanges(db, request.userId, upTo.position);
         const composed = await this.#compose({ ...request, since, upTo, accountData });
         if (composed === undefined) continue;
@@ -72,6 +71,12 @@ export class SyncService {
     }
   }
 
+  /** A token from the future is one of a database that was since restored: the client starts anew. */
+  #sinceOf({ since }: SyncRequest, upTo: SyncToken): SyncToken | undefined {
+    if (since === undefined || since.position > upTo.position) return undefined;
+    return this.#deps.boots.knows(since) ? since : undefined;
+  }
+
   /** Lets every waiting call answer at once. */
   stop(): void {
     this.#closing = true;
@@ -80,8 +85,8 @@ export class SyncService {
   }
 
   #now(): SyncToken {
-    const { db, typing, boot } = this.#deps;
-    return { position: db.streams.position, typing: typing.serial, boot };
+    const { db, typing, boots } = this.#deps;
+    return { position: db.streams.position, typing: typing.serial, boot: boots.current };
   }
 
   async #sleep(woken: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
