@@ -61,6 +61,7 @@ const maxCachedUsers = 20_000;
 export class RoomSync {
   readonly #deps: RoomSyncDeps;
   readonly #events: ChangeIndex;
+  readonly #states: ChangeIndex;
   readonly #receipts: ChangeIndex;
   readonly #accountData: ChangeIndex;
   /** The rooms of users who sync, until a membership changes. */
@@ -70,12 +71,16 @@ export class RoomSync {
     this.#deps = deps;
     const { position } = deps.db.streams;
     this.#events = new ChangeIndex(position);
+    this.#states = new ChangeIndex(position);
     this.#receipts = new ChangeIndex(position);
     this.#accountData = new ChangeIndex(position);
   }
 
   roomChanged(note: PublishedNote): void {
-    if (note.stream === 'events') this.#events.changed(note.key, note.position);
+    if (note.stream === 'events') {
+      this.#events.changed(note.key, note.position);
+      if (mayChangeState(note)) this.#states.changed(note.key, note.position);
+    }
     if (note.stream === 'receipts') {
       this.#receipts.changed(note.key, note.position);
       this.#deps.unread.receiptMoved(note.key);
@@ -178,7 +183,9 @@ export class RoomSync {
     if (view === undefined) return undefined;
     const query = await this.#queryFor(scope, view, record);
     const timeline = hasEvents ? await this.#timeline(scope, query) : emptyTimeline(upTo.position);
-    const changed = hasEvents ? await db.states.changedKeys(roomNid, query.after, upTo.position) : [];
+    // Two hundred clients that a message wakes would all ask whether the state has changed, too.
+    const hasState = hasEvents && this.#states.mayHaveChanged(roomId, query.after);
+    const changed = hasState ? await db.states.changedKeys(roomNid, query.after, upTo.position) : [];
     const state = hasEvents ? await this.#state(scope, query, timeline, changed) : [];
     const receiptsAfter = query.isWhole || since === undefined ? -1 : since.position;
     const ephemeral = await ephemeralEvents(this.#deps, {
@@ -304,4 +311,11 @@ export class RoomSync {
   async #invited(userId: string, roomId: string): Promise<JsonObject> {
     return { invite_state: { events: (await this.#deps.engine.inviteState(userId, roomId)) ?? [] } };
   }
+}
+
+/** False only for a message: a note that says nothing of its event is of a state that was resolved anew. */
+function mayChangeState({ payload }: PublishedNote): boolean {
+  // What a change of a room tells with the event that it adds.
+  const event = payload as StoredEvent | undefined;
+  return event === undefined || event.pdu.state_key !== undefined;
 }
