@@ -106,9 +106,14 @@ export class RoomChange {
   }
 
   /** Stores an event without a place in the room: part of an auth chain, or of a state we were given. */
-  outlier(event: RoomEvent, rejectReason?: string): StoredEvent {
-    const stored = this.#draft(event, { rejectReason: rejectReason ?? null, outlier: true });
-    this.#write(stored, null, {});
+  outlier(
+    event: RoomEvent,
+    options: Pick<AddOptions, 'existing' | 'rejectReason' | 'waitingFor'> = {},
+  ): StoredEvent {
+    const { existing, rejectReason = null, waitingFor = [] } = options;
+    const stored = this.#draft(event, { existing, rejectReason, outlier: true });
+    this.#write(stored, null, options);
+    for (const id of waitingFor) this.room.addWaiting(id, stored.eventId);
     return stored;
   }
 

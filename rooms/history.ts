@@ -7,7 +7,7 @@ import { checkByAuthEvents, impliedCreate } from './receive/04-auth-events.ts';
 import { checkByStateBefore, stateBefore } from './receive/05-state-before.ts';
 import { askPartners, serversToAsk } from './receive/ask.ts';
 import { fetchMissingAuth } from './receive/missing-auth.ts';
-import { byPrev, checkedEvents, inOrder } from './receive/outliers.ts';
+import { byPrev, type CheckedGraph, checkedGraph, inOrder } from './receive/outliers.ts';
 import { fetchStateBefore } from './receive/state-at.ts';
 import type { Room } from './room.ts';
 
@@ -62,7 +62,7 @@ async function fetchBefore(
     serversToAsk(ctx, room),
     (server) => ctx.remote.backfill(server, room.roomId, from, count),
     async (answer, server) => {
-      const checked = checkedEvents(ctx, room.roomId, room.version, answer.slice(0, maxEvents));
+      const checked = await checkedGraph(ctx, room.roomId, room.version, answer.slice(0, maxEvents));
       const events = await reachable(ctx, room, from, checked);
       if (events.size === 0) return undefined;
       const stored = await place(ctx, room, server, inOrder(events, byPrev));
@@ -80,16 +80,18 @@ async function reachable(
   ctx: RoomContext,
   room: Room,
   from: readonly string[],
-  events: ReadonlyMap<string, RoomEvent>,
+  { events, unverified }: CheckedGraph,
 ): Promise<Map<string, RoomEvent>> {
   const held = await ctx.lookup.many(events.keys(), room);
   const found = new Map<string, RoomEvent>();
+  const seen = new Set<string>();
   const ids = [...from];
   for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+    if (seen.has(id) || held.get(id)?.outlier === false) continue;
+    seen.add(id);
     const event = events.get(id);
-    if (event === undefined || found.has(id) || held.get(id)?.outlier === false) continue;
-    found.set(id, event);
-    ids.push(...event.pdu.prev_events);
+    if (event !== undefined) found.set(id, event);
+    ids.push(...(event?.pdu.prev_events ?? unverified.get(id) ?? []));
   }
   return found;
 }

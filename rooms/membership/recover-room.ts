@@ -102,8 +102,8 @@ async function roomAt(
   return {
     event,
     version,
-    state: checkedEvents(ctx, roomId, version, answer.pdus),
-    authChain: checkedEvents(ctx, roomId, version, answer.authChain),
+    state: await checkedEvents(ctx, roomId, version, answer.pdus),
+    authChain: await checkedEvents(ctx, roomId, version, answer.authChain),
   };
 }
 
@@ -141,7 +141,8 @@ async function firstBefore(
   let first = event;
   for (let page = 0; page < maxPages; page += 1) {
     const pdus = await ctx.remote.backfill(origin, roomId, [first.eventId], eventsPerPage);
-    const [earliest] = inOrder(checkedEvents(ctx, roomId, version, pdus.slice(0, eventsPerPage)), byPrev);
+    const events = await checkedEvents(ctx, roomId, version, pdus.slice(0, eventsPerPage));
+    const [earliest] = inOrder(events, byPrev);
     if (earliest === undefined || earliest.eventId === first.eventId) break;
     first = earliest;
   }

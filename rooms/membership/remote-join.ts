@@ -64,8 +64,8 @@ async function handshake(
   return {
     event: countersigned(ctx, own, version, answer.event),
     version,
-    state: checkedEvents(ctx, roomId, version, answer.state),
-    authChain: checkedEvents(ctx, roomId, version, answer.authChain),
+    state: await checkedEvents(ctx, roomId, version, answer.state),
+    authChain: await checkedEvents(ctx, roomId, version, answer.authChain),
   };
 }
 

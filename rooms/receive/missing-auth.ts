@@ -44,21 +44,21 @@ export async function fetchMissingAuth(
     const found = await askPartners(
       servers,
       (server) => ctx.remote.event(server, id),
-      (answer) => checkedEvents(ctx, room.roomId, room.version, [answer]).get(id),
+      async (answer) => (await checkedEvents(ctx, room.roomId, room.version, [answer])).get(id),
     );
     if (found !== undefined) single.set(id, found);
   }
   if (single.size > 0) await storeOutliers(ctx, room.roomId, single);
 }
 
-function usable(
+async function usable(
   ctx: RoomContext,
   room: Room,
   answer: readonly JsonValue[],
   missing: readonly string[],
-): Map<string, RoomEvent> | undefined {
+): Promise<Map<string, RoomEvent> | undefined> {
   if (answer.length > maxChain) return undefined;
-  const events = checkedEvents(ctx, room.roomId, room.version, answer);
+  const events = await checkedEvents(ctx, room.roomId, room.version, answer);
   return missing.every((id) => events.has(id)) ? events : undefined;
 }
 

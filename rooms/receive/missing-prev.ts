@@ -2,50 +2,56 @@ import type { RoomEvent } from '../../protocol/event.ts';
 import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
 import { askPartners, serversToAsk } from './ask.ts';
-import { byPrev, checkedEvents, inOrder } from './outliers.ts';
+import { byPrev, type CheckedGraph, checkedGraph, inOrder } from './outliers.ts';
 
 const maxRounds = 10;
 const eventsPerRound = 100;
 const maxEvents = 1_000;
 const maxLatest = 20;
 
-/** The previous events of these that we neither hold with a state nor have in hand. */
-async function gapsIn(
-  ctx: RoomContext,
-  room: Room,
-  events: ReadonlyMap<string, RoomEvent>,
-): Promise<{ missing: Set<string>; with: string[] }> {
-  const prev = new Set<string>();
-  for (const event of events.values())
-    for (const id of event.pdu.prev_events) if (!events.has(id)) prev.add(id);
-  const held = await ctx.lookup.many(prev, room);
-  const missing = new Set<string>();
-  for (const id of prev) if ((held.get(id)?.stateGroupAfter ?? null) === null) missing.add(id);
-  const open = [...events.values()].filter((event) => event.pdu.prev_events.some((id) => missing.has(id)));
-  return { missing, with: open.map((event) => event.eventId) };
+/** What lies between the events that we hold and one that has come. */
+interface Between {
+  /** Events in hand that lead to it: older history has no business here. */
+  readonly needed: Map<string, RoomEvent>;
+  /** Previous events that we neither hold with a state nor have in hand. */
+  readonly open: Set<string>;
+  /** Those that refer to them. */
+  readonly before: Set<string>;
 }
 
-/** Of the events in hand those that lead from what we hold to this one: older history has no business here. */
 async function between(
   ctx: RoomContext,
   room: Room,
   event: RoomEvent,
-  events: ReadonlyMap<string, RoomEvent>,
-): Promise<Map<string, RoomEvent>> {
+  { events, unverified }: CheckedGraph,
+): Promise<Between> {
   const needed = new Map<string, RoomEvent>();
-  let ids = event.pdu.prev_events;
-  while (ids.length > 0) {
-    const held = await ctx.lookup.many(ids, room);
-    const next: string[] = [];
-    for (const id of ids) {
+  const open = new Set<string>();
+  const before = new Set<string>();
+  const seen = new Set<string>([event.eventId]);
+  let links = event.pdu.prev_events.map((id) => [event.eventId, id] as const);
+  while (links.length > 0) {
+    const held = await ctx.lookup.many(
+      links.map(([, id]) => id),
+      room,
+    );
+    const next: (readonly [string, string])[] = [];
+    for (const [from, id] of links) {
+      if ((held.get(id)?.stateGroupAfter ?? null) !== null) continue;
       const found = events.get(id);
-      if (found === undefined || needed.has(id) || (held.get(id)?.stateGroupAfter ?? null) !== null) continue;
-      needed.set(id, found);
-      next.push(...found.pdu.prev_events);
+      const prev = found?.pdu.prev_events ?? unverified.get(id);
+      if (prev === undefined) {
+        open.add(id);
+        before.add(from);
+      } else if (!seen.has(id)) {
+        seen.add(id);
+        if (found !== undefined) needed.set(id, found);
+        next.push(...prev.map((older) => [id, older] as const));
+      }
     }
-    ids = next;
+    links = next;
   }
-  return needed;
+  return { needed, open, before };
 }
 
 /**
@@ -59,12 +65,11 @@ export async function fetchMissingPrev(
   origin: string,
   event: RoomEvent,
 ): Promise<RoomEvent[]> {
-  const events = new Map([[event.eventId, event]]);
+  const inHand: CheckedGraph = { events: new Map(), unverified: new Map() };
   const servers = serversToAsk(ctx, room, { event, origin });
-  for (let round = 0; round < maxRounds && events.size < maxEvents; round += 1) {
-    const gaps = await gapsIn(ctx, room, events);
-    if (gaps.missing.size === 0) break;
-    const latest = gaps.with.slice(0, maxLatest);
+  let gap = await between(ctx, room, event, inHand);
+  for (let round = 0; round < maxRounds && gap.open.size > 0 && gap.needed.size < maxEvents; round += 1) {
+    const latest = [...gap.before].slice(0, maxLatest);
     const found = await askPartners(
       servers,
       (server) =>
@@ -74,16 +79,20 @@ export async function fetchMissingPrev(
           limit: eventsPerRound,
           minDepth: 0,
         }),
-      (answer) => {
-        const checked = checkedEvents(ctx, room.roomId, room.version, answer.slice(0, eventsPerRound));
-        for (const id of events.keys()) checked.delete(id);
-        return checked.size > 0 ? checked : undefined;
+      async (answer) => {
+        const pdus = answer.slice(0, eventsPerRound);
+        const { events, unverified } = await checkedGraph(ctx, room.roomId, room.version, pdus);
+        return events.size + unverified.size > 0 ? { events, unverified } : undefined;
       },
     );
     if (found === undefined) break;
-    for (const [id, missing] of found) if (events.size < maxEvents) events.set(id, missing);
-    const needed = await between(ctx, room, event, events);
-    for (const id of events.keys()) if (id !== event.eventId && !needed.has(id)) events.delete(id);
+    for (const [id, missing] of found.events) inHand.events.set(id, missing);
+    for (const [id, prev] of found.unverified) inHand.unverified.set(id, prev);
+    const known = gap.open;
+    gap = await between(ctx, room, event, inHand);
+    for (const id of inHand.events.keys()) if (!gap.needed.has(id)) inHand.events.delete(id);
+    // Nothing of what was asked for came.
+    if ([...known].every((id) => gap.open.has(id))) break;
   }
-  return inOrder(await between(ctx, room, event, events), byPrev);
+  return inOrder(gap.needed, byPrev);
 }

@@ -1,25 +1,59 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RoomEvent } from '../../protocol/event.ts';
+import { eventIdOf } from '../../protocol/hashing.ts';
 import type { JsonValue } from '../../protocol/json.ts';
 import type { RoomVersion } from '../../protocol/room-versions.ts';
 import type { RoomChange } from '../change.ts';
 import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
+import { checkFormat } from './01-format.ts';
 import { checkByAuthEvents } from './04-auth-events.ts';
-import { checkWire } from './wire.ts';
+import { checkWire, roomIdOfPdu } from './wire.ts';
 
-/** Those of the PDUs that pass steps 1 to 3 and belong to the room, by id; the others are passed over. */
-export function checkedEvents(
+/** So many events are checked at a stretch: each takes a good part of a millisecond, and others want their turn. */
+const stretch = 50;
+
+/** Events as a partner gave them, checked. */
+export interface CheckedGraph {
+  /** Those that pass steps 1 to 3 and belong to the room, by id. */
+  readonly events: Map<string, RoomEvent>;
+  /**
+   * What precedes those that cannot be verified, by their ids. An id is the hash of what it names, so whoever refers
+   * to one vouches for this much: it leads on to events that can be verified.
+   */
+  readonly unverified: Map<string, readonly string[]>;
+}
+
+export async function checkedGraph(
   ctx: RoomContext,
   roomId: string,
   version: RoomVersion,
   pdus: readonly JsonValue[],
-): Map<string, RoomEvent> {
+): Promise<CheckedGraph> {
   const events = new Map<string, RoomEvent>();
-  for (const pdu of pdus) {
+  const unverified = new Map<string, readonly string[]>();
+  for (const [index, pdu] of pdus.entries()) {
+    if (index > 0 && index % stretch === 0) await nextTurn();
     const wire = checkWire(pdu, version, ctx.keys);
-    if (wire.ok && wire.event.roomId === roomId) events.set(wire.event.eventId, wire.event);
+    if (wire.ok) {
+      if (wire.event.roomId === roomId) events.set(wire.event.eventId, wire.event);
+      continue;
+    }
+    const format = checkFormat(pdu, version);
+    if (format.ok && roomIdOfPdu(format.pdu, version) === roomId)
+      unverified.set(eventIdOf(format.pdu, version), format.pdu.prev_events);
   }
-  return events;
+  return { events, unverified };
+}
+
+/** Those of the PDUs that pass steps 1 to 3 and belong to the room, by id; the others are passed over. */
+export async function checkedEvents(
+  ctx: RoomContext,
+  roomId: string,
+  version: RoomVersion,
+  pdus: readonly JsonValue[],
+): Promise<Map<string, RoomEvent>> {
+  return (await checkedGraph(ctx, roomId, version, pdus)).events;
 }
 
 /** Sorts events so that each comes after those of the others that `before` names. Cycles cannot be: hashes. */
@@ -74,13 +108,16 @@ export async function addOutliers(
   const sorted = inOrder(events, byAuth);
   sorted.sort((a, b) => Number(isCreateEvent(b)) - Number(isCreateEvent(a)));
   let create = room.get('m.room.create', '') as RoomEvent | undefined;
-  for (const event of sorted) {
-    let held: RoomEvent | undefined = known.get(event.eventId);
-    if (held === undefined) {
+  for (const [index, event] of sorted.entries()) {
+    if (index > 0 && index % stretch === 0) await nextTurn();
+    let held = known.get(event.eventId);
+    // One that was rejected for want of what is here now is judged again.
+    if (held === undefined || (held.outlier && held.rejected)) {
       const isCreate = isCreateEvent(event);
       const implied = room.version.roomIdIsHash && !isCreate ? create : undefined;
       const verdict = checkByAuthEvents(ctx, room.version, event, authEvents, implied);
-      held = change.outlier(event, verdict.ok ? undefined : verdict.reason);
+      if (verdict.ok) held = change.outlier(event, { existing: held });
+      else held ??= change.outlier(event, { rejectReason: verdict.reason, waitingFor: verdict.waitingFor });
       if (isCreate && verdict.ok) create ??= held;
     }
     authEvents.set(held.eventId, held);

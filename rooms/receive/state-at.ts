@@ -54,7 +54,8 @@ async function fetchEvents(
   }
   const events = new Map<string, RoomEvent>();
   for (const id of missing) {
-    const event = checkedEvents(ctx, room.roomId, room.version, [await ctx.remote.event(server, id)]).get(id);
+    const pdu = await ctx.remote.event(server, id);
+    const event = (await checkedEvents(ctx, room.roomId, room.version, [pdu])).get(id);
     if (event !== undefined) events.set(id, event);
   }
   return events;

@@ -3,6 +3,7 @@ import type { RoomContext } from '../context.ts';
 import type { Room } from '../room.ts';
 import type { StateSet } from '../state/state-set.ts';
 import type { StoredEvent } from '../types.ts';
+import { checkByAuthEvents, impliedCreate } from './04-auth-events.ts';
 import { stateBefore } from './05-state-before.ts';
 import { judge, mayBeMisjudged } from './admit.ts';
 
@@ -25,7 +26,13 @@ export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEv
     const waiting = await ctx.lookup.many(ids, room);
     for (const candidate of waiting.values()) {
       count += 1;
-      if (!candidate.rejected || candidate.outlier || candidate.stateGroup === null) continue;
+      if (!candidate.rejected) continue;
+      if (candidate.outlier) {
+        const accepted = await acceptOutlier(ctx, room, candidate);
+        if (accepted !== undefined) arrivals.push(accepted);
+        continue;
+      }
+      if (candidate.stateGroup === null) continue;
       const before =
         (await heldBefore(ctx, room, candidate)) ?? (await ctx.sets.get(candidate.stateGroup, room));
       const fresh = { ...candidate, rejected: false };
@@ -46,6 +53,26 @@ export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEv
       arrivals.push(accepted);
     }
   }
+}
+
+/** An event without a place is judged by its auth events alone; undefined if they do not allow it yet. */
+async function acceptOutlier(
+  ctx: RoomContext,
+  room: Room,
+  candidate: StoredEvent,
+): Promise<StoredEvent | undefined> {
+  const authEvents = await ctx.lookup.many(candidate.pdu.auth_events, room);
+  const verdict = checkByAuthEvents(ctx, room.version, candidate, authEvents, impliedCreate(room));
+  if (!verdict.ok) {
+    for (const id of verdict.waitingFor) room.addWaiting(id, candidate.eventId);
+    return undefined;
+  }
+  const change = new RoomChange(ctx, room);
+  const accepted = change.outlier(candidate, { existing: candidate });
+  change.commit('outlier accepted after all').catch((error: unknown) => {
+    ctx.log.warn({ err: error, eventId: candidate.eventId }, 'late acceptance not stored');
+  });
+  return accepted;
 }
 
 /** The state before an event whose state a partner had told us, if by now we hold all that lies before it. */

@@ -105,6 +105,36 @@ describe('people of two islands', () => {
     assert.deepEqual(await textsOf(li, roomId), ['found the way']);
   });
 
+  it('join a restricted room by way of the island that may vouch for them, while others talk on', async () => {
+    const ann = await Client.create(network.island('acme.test'), 'ann');
+    const club = await bo.createRoom({ preset: 'public_chat' });
+    const roomId = await bo.createRoom({
+      preset: 'public_chat',
+      power_level_content_override: { invite: 50 },
+    });
+    await join(li, roomId, ['bolt.test']);
+    await join(ann, club, ['bolt.test']);
+    await setState(bo, roomId, 'm.room.join_rules', {
+      join_rule: 'restricted',
+      allow: [{ type: 'm.room_membership', room_id: club }],
+    });
+    await network.settled();
+    // Nobody of acme may invite there; bo of bolt may.
+    const texts = Array.from({ length: 6 }, (_, index) => `talking on ${index}`);
+    const talk = (async () => {
+      for (const text of texts) await li.say(roomId, text);
+    })();
+    await Promise.all([talk, join(ann, roomId)]);
+    await ann.say(roomId, 'here I am');
+    await agree(network, roomId, [li, bo, ann]);
+    const member = await stateContent(bo, roomId, 'm.room.member', ann.userId);
+    assert.equal(member['join_authorised_via_users_server'], bo.userId);
+    for (const client of [li, bo])
+      assert.deepEqual((await textsOf(client, roomId)).sort(), ['here I am', ...texts].sort());
+    const eve = await Client.create(network.island('acme.test'), 'eve');
+    await refused(403, 'M_FORBIDDEN', eve.post(v3`/join/${roomId}`));
+  });
+
   it('read each other’s profiles, also as they change', async () => {
     await ok(li.put(v3`/profile/${li.userId}/displayname`, { displayname: 'Li of Acme' }));
     assert.equal(at(await ok(bo.get(v3`/profile/${li.userId}`)), 'displayname'), 'Li of Acme');

@@ -106,6 +106,41 @@ export function describeForgeries(roomVersion: string): void {
       await assertUnseen();
     });
 
+    it('is believed under an old key only for what it says it signed while that was valid', async () => {
+      const { keyId, publicKey } = forger.signingKey;
+      const validUntil = Date.now() - 60_000;
+      const before = [...acme.partners];
+      acme.setPartners(
+        before.map((partner) =>
+          partner.serverName === 'mallory.test'
+            ? {
+                ...partner,
+                verifyKeys: {
+                  [keyId]: { key: publicKey, validUntil },
+                  'ed25519:new': { key: generateSigningKey('ed25519:new', realRandom).publicKey },
+                },
+              }
+            : partner,
+        ),
+      );
+      // The link was opened with the old key, which opens none any more: bolt passes the events on.
+      const early = await forger.forge(acme, roomId, { ...message('signed in time'), timestamp: validUntil });
+      const late = await forger.forge(acme, roomId, {
+        ...message(),
+        timestamp: validUntil + 1,
+        prev: [early.eventId],
+      });
+      assert.equal((await forger.send(network.island('bolt.test'), [early.pdu, late.pdu])).status, 200);
+      await network.settled();
+      await bo.say(roomId, 'on top of both');
+      await network.settled();
+      const texts = await textsOf(li, roomId);
+      assert.ok(texts.includes('signed in time') && texts.includes('on top of both'));
+      assert.ok(!texts.includes('forged'));
+      acme.setPartners(before);
+      await network.until(() => forger.isLinked(acme), 'the forger is not linked again');
+    });
+
     it('cannot speak for people of other servers', async () => {
       for (const signedAs of ['mallory.test', 'acme.test', 'bolt.test'])
         for (const sender of [li.userId, bo.userId]) {

@@ -338,6 +338,44 @@ describe('events that come out of order', () => {
     assert.ok((await textsOf(li, roomId)).includes('refers to both'));
   });
 
+  it('are accepted after all when what authorises their authorisation turns up', async () => {
+    const roomId = await room();
+    const boss = forger.userId('boss');
+    await forger.enter(acme, roomId, boss);
+    const levels = await stateContent(li, roomId, 'm.room.power_levels');
+    await setState(li, roomId, 'm.room.power_levels', { ...levels, users: { [mal]: 100, [boss]: 60 } });
+    await network.processed();
+    const levelsNow = await stateContent(li, roomId, 'm.room.power_levels');
+    const view = await acme.homeserver.engine.view(roomId);
+    const member = (userId: string): string => view?.get('m.room.member', userId)?.eventId ?? '';
+    const levelsBy = (change: JsonObject, auth: string) =>
+      forger.forge(acme, roomId, {
+        type: 'm.room.power_levels',
+        sender: mal,
+        stateKey: '',
+        content: { ...levelsNow, ...change },
+        auth: [auth, member(mal)],
+      });
+    const first = await levelsBy({ invite: 10 }, view?.get('m.room.power_levels', '')?.eventId ?? '');
+    const second = await levelsBy({ invite: 20 }, first.eventId);
+    const topic = await forger.forge(acme, roomId, {
+      type: 'm.room.topic',
+      sender: boss,
+      stateKey: '',
+      content: { topic: 'at the end of a chain' },
+      auth: [second.eventId, member(boss)],
+    });
+    forger.events.delete(first.eventId);
+    await deliver(topic);
+    const engine = () => acme.homeserver.engine;
+    assert.equal((await engine().event(second.eventId))?.rejected, true);
+    assert.equal((await engine().event(topic.eventId))?.rejected, true);
+    await deliver(first);
+    assert.equal((await engine().event(second.eventId))?.rejected, false);
+    assert.equal((await engine().event(topic.eventId))?.rejected, false);
+    assert.deepEqual(await stateContent(li, roomId, 'm.room.topic'), { topic: 'at the end of a chain' });
+  });
+
   for (const order of ['before', 'after'] as const)
     for (const version of ['10', '11', '12'])
       it(`redact ${order} what they redact has come, in room version ${version}`, async () => {
