@@ -18,7 +18,7 @@ import { ProductCopy } from './support/product-copy.ts';
 
 const serverName = 'acme.test';
 /** More than happens in the folder of an island until it listens for the first time. */
-const steps = 20;
+const steps = 26;
 
 describe('An island that is killed', () => {
   let copy: ProductCopy;
