@@ -14,12 +14,12 @@ export interface Consequences {
 
 /**
  * Servers that have to hear of an event as the room is before it: those in the room, and that of somebody invited
- * who is not wanted any more.
+ * who is not wanted any more. An invitation that is repeated has its own way, as the first one had.
  */
 export function audienceOf(room: Room, event: StoredEvent): ReadonlySet<string> {
   const servers = room.joinedServers();
   const target = memberOf(event);
-  if (target === undefined || target === event.pdu.sender) return servers;
+  if (target === undefined || target === event.pdu.sender || membershipOf(event) === 'invite') return servers;
   const before = room.membership(target);
   return before === 'invite' || before === 'knock' ? new Set([...servers, serverNameOf(target)]) : servers;
 }

@@ -137,6 +137,16 @@ describe('two islands in one room', () => {
         assert.equal((await acme.view(roomId)).membership(bo), 'invite');
       });
 
+      it('repeats an invitation by the handshake, and not as an event besides', async () => {
+        await acme.engine.invite(li, roomId, bo);
+        assert.deepEqual(await acme.dropOutbox(), []);
+        assert.ok(await bolt.db.memberships.invite(roomId, bo));
+        await bolt.engine.join(bo, roomId);
+        while (await bolt.engine.hasMoreHistory(roomId)) await bolt.engine.fetchHistory(roomId, 100);
+        await agree();
+        assert.deepEqual(await bolt.timeline(roomId), await acme.timeline(roomId));
+      });
+
       it('takes an invitation away when it is withdrawn', async () => {
         await acme.engine.kick(li, roomId, bo);
         await net.settle();
