@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, ok, textAt, v3 } from '../../support/client.ts';
 import type { Seeded } from '../../support/seeded.ts';
 import type { IslandPair } from './island-pair.ts';
-import { backlogOf, violations } from './judge.ts';
+import { unrest, violations } from './judge.ts';
 import { Person } from './person.ts';
 
-/** So long the islands may take to come to rest. */
+/** So long people may take to go on. */
 const patienceMs = 30_000;
 /** So many things everybody does when they are to go on. */
 const deedsMore = 3;
@@ -43,8 +43,8 @@ export class Conversation {
       ({ client, index }) => new Person(client, pair.island(index), roomId, random.fork()),
     );
     const conversation = new Conversation(pair, people, random);
-    const unrest = await conversation.#rest();
-    if (unrest !== undefined) throw new Error(unrest);
+    const due = await unrest(pair);
+    if (due !== undefined) throw new Error(due);
     for (const person of people) await person.begin();
     return conversation;
   }
@@ -56,26 +56,14 @@ export class Conversation {
 
   /** What is not as it has to be, once both islands have nothing left to do; `crowd` are those who wrote last. */
   async judge(crowd: readonly Person[]): Promise<string[]> {
-    const unrest = await this.#rest();
-    if (unrest !== undefined) return [unrest];
+    const due = await unrest(this.#pair);
+    if (due !== undefined) return [due];
     for (const person of crowd) {
       const deed = person.deeds.at(-1 - this.#random.below(10));
       if (deed !== undefined) await person.repeat(deed);
     }
     for (const person of this.people) await person.sync(0);
     return violations(this.#pair, this.people);
-  }
-
-  /** Resolves when there is nothing left to do; with what there is if that does not happen. */
-  async #rest(): Promise<string | undefined> {
-    const giveUp = Date.now() + patienceMs;
-    for (let quiet = 0; quiet < 2; ) {
-      const backlogs = this.#pair.islands.map(backlogOf);
-      quiet = backlogs.every((counts) => Object.values(counts).every((n) => n === 0)) ? quiet + 1 : 0;
-      if (Date.now() > giveUp) return `it does not come to rest: ${JSON.stringify(backlogs)}`;
-      await pause(10);
-    }
-    return undefined;
   }
 }
 

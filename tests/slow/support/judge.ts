@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import SqliteDatabase from 'better-sqlite3';
 import type { JsonObject } from '../../../protocol/json.ts';
@@ -7,9 +8,23 @@ import type { Person } from './person.ts';
 
 /** Log lines at this level (pino's `error`) are for an admin to act on: no crash may cause one. */
 const errorLevel = 50;
+/** So long the islands may take to come to rest. */
+const patienceMs = 30_000;
+
+/** Resolves when neither island has anything left to do; with what it is, if that takes too long. */
+export async function unrest(pair: IslandPair): Promise<string | undefined> {
+  const giveUp = Date.now() + patienceMs;
+  for (let quiet = 0; quiet < 2; ) {
+    const backlogs = pair.islands.map(backlogOf);
+    quiet = backlogs.every((counts) => Object.values(counts).every((n) => n === 0)) ? quiet + 1 : 0;
+    if (Date.now() > giveUp) return `it does not come to rest: ${JSON.stringify(backlogs)}`;
+    await pause(10);
+  }
+  return undefined;
+}
 
 /** What an island still has to do, read from its database beside the running process. */
-export function backlogOf(island: KillableIsland): Readonly<Record<string, number>> {
+function backlogOf(island: KillableIsland): Readonly<Record<string, number>> {
   return inDatabase(island, (database) => {
     const count = (table: string): number =>
       database.prepare<[], { n: number }>(`SELECT COUNT(*) AS n FROM ${table}`).get()?.n ?? 0;

@@ -115,22 +115,10 @@ export class Person {
   /** Asks until there is an answer. Undefined for a refusal, which is a complaint. */
   async #persist(ask: () => Promise<Answer>): Promise<Answer | undefined> {
     for (;;) {
-      await this.island.listening();
-      let answer: Answer;
-      try {
-        answer = await ask();
-      } catch (error) {
-        if (!isBroken(error)) throw error;
-        // The process dies, or is about to be known as dead.
-        await pause(5);
-        continue;
-      }
+      const answer = await answered(this.island, ask);
       if (answer.status === 200) return answer;
-      if (answer.status < 500) {
-        this.complaints.push(`${this.userId} was refused: ${answer.status} ${JSON.stringify(answer.body)}`);
-        return undefined;
-      }
       this.complaints.push(`${this.userId} was answered ${answer.status} ${JSON.stringify(answer.body)}`);
+      if (answer.status < 500) return undefined;
       await pause(50);
     }
   }
@@ -208,6 +196,20 @@ export class Person {
 
 function objectOf(value: JsonValue | undefined): JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+}
+
+/** Asks an island until it answers, over as many of its lives as that takes. */
+export async function answered(island: KillableIsland, ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    await island.listening();
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      // The process dies, or is about to be known as dead.
+      await pause(5);
+    }
+  }
 }
 
 /** A connection that ended, or an island that does not listen: what a killed process looks like from outside. */
