@@ -38,7 +38,7 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
   const methodsOf = knownMethods(routes);
   const dispatch = dispatcher(
     routes,
-    (ctx, route) => serve(ctx, route, deps),
+    (ctx, route, params) => serve(ctx, route, params, deps),
     async (ctx) => {
       const methods = methodsOf(ctx.path);
       if (methods.length === 0) throw unrecognized(404);
@@ -47,11 +47,9 @@ export function buildApp(routes: readonly Route[], deps: AppDependencies): Koa {
     },
   );
   app.use(async (ctx) => {
-    for (const [name, value] of corsHeaders) ctx.res.setHeader(name, value);
     try {
       if (ctx.method === 'OPTIONS') {
-        ctx.status = 200;
-        ctx.body = {};
+        sendJson(ctx, 200, '{}');
         return;
       }
       requireDecodable(ctx.path);
@@ -75,8 +73,9 @@ function requireDecodable(path: string): void {
 }
 
 async function serve(
-  ctx: Context & { params?: unknown },
+  ctx: Context,
   route: Route,
+  params: Readonly<Record<string, string>>,
   deps: AppDependencies,
 ): Promise<void> {
   const remoteAddress = deps.addressOf(ctx.req);
@@ -90,7 +89,7 @@ async function serve(
   }
   const answer = await route.handler({
     user,
-    params: paramsOf(ctx),
+    params,
     get query() {
       return new URLSearchParams(ctx.querystring);
     },
@@ -105,6 +104,7 @@ async function serve(
   }
   ctx.set(answer.headers);
   if (answer.body instanceof Readable || Buffer.isBuffer(answer.body)) {
+    for (const [name, value] of corsHeaders) ctx.set(name, value);
     ctx.status = answer.status;
     ctx.body = answer.body;
   } else {
@@ -120,15 +120,16 @@ function goneSignal(ctx: Context): AbortSignal {
   return gone.signal;
 }
 
-function sendJson(ctx: Context, status: number, text: string): void {
-  ctx.status = status;
-  ctx.res.setHeader('Content-Type', 'application/json');
-  ctx.body = text;
-}
+const jsonHeaders = [...corsHeaders.flat(), 'Content-Type', 'application/json'];
 
-function paramsOf(ctx: Context & { params?: unknown }): Record<string, string> {
-  // The router has matched the path and decoded what it captured.
-  return (ctx.params ?? {}) as Record<string, string>;
+/**
+ * Answers with JSON. Goes past Koa's response: nearly all answers are of this form, and setting one header after the
+ * other takes longer than everything else that is done for an answer.
+ */
+function sendJson(ctx: Context, status: number, text: string): void {
+  ctx.respond = false;
+  ctx.res.writeHead(status, [...jsonHeaders, 'Content-Length', String(Buffer.byteLength(text))]);
+  ctx.res.end(text);
 }
 
 /** Who asks; `none` looks at no token at all. */

@@ -2,34 +2,41 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Method, Route } from './route.ts';
 
-export type Serve = (ctx: Context & { params?: unknown }, route: Route) => Promise<void>;
+export type Serve = (ctx: Context, route: Route, params: Readonly<Record<string, string>>) => Promise<void>;
+
+/** A route's path, as the router has compiled it. */
+interface Entry {
+  readonly layer: Router['stack'][number];
+  readonly route: Route;
+}
 
 /**
- * Serves a request by its route, or by `missing` where it has none. A router tries all of its routes on each request.
- * There is one here for each method and number of segments, so that a request is tried against the few routes that it
- * can match. Which route matches does not change by that: no route takes a variable number of segments.
+ * Serves a request by its route, or by `missing` where it has none. The router compiles the paths, matches them and
+ * decodes their parameters; but it would try all of its routes on each request, and build a chain of middleware for
+ * it. Here a request is tried against the few routes of its method and its number of segments. Which route matches
+ * does not change by that: no route takes a variable number of segments.
  */
 export function dispatcher(
   routes: readonly Route[],
   serve: Serve,
   missing: (ctx: Context) => Promise<never>,
-): (ctx: Context) => Promise<unknown> {
-  const routers = new Map<string, Router>();
+): (ctx: Context) => Promise<void> {
+  const entries = new Map<string, Entry[]>();
   for (const route of routes) {
     for (const path of route.paths) {
+      const router = new Router({ sensitive: true, strict: true });
+      router.register(path, [route.method], [() => undefined]);
       const key = keyOf(route.method, path);
-      const router = routers.get(key) ?? new Router({ sensitive: true, strict: true });
-      routers.set(key, router);
-      router.register(path, [route.method], [(ctx) => serve(ctx, route)]);
+      entries.set(key, [...(entries.get(key) ?? []), ...router.stack.map((layer) => ({ layer, route }))]);
     }
   }
-  const middlewares = new Map([...routers].map(([key, router]) => [key, router.routes()]));
-  return async (ctx) => {
+  return (ctx) => {
+    const { path } = ctx;
     // As the router does it: who serves GET serves HEAD.
-    const middleware = middlewares.get(keyOf(ctx.method === 'HEAD' ? 'GET' : ctx.method, ctx.path));
-    if (middleware === undefined) return missing(ctx);
-    // The router puts its own properties into the context before it reads any.
-    return middleware(ctx as Parameters<typeof middleware>[0], () => missing(ctx));
+    const candidates = entries.get(keyOf(ctx.method === 'HEAD' ? 'GET' : ctx.method, path)) ?? [];
+    for (const { layer, route } of candidates)
+      if (layer.match(path)) return serve(ctx, route, layer.params(path, layer.captures(path)));
+    return missing(ctx);
   };
 }
 
