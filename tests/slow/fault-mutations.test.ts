@@ -3,7 +3,7 @@ import { Campaign } from './support/campaign.ts';
 import { planOf } from './support/plan.ts';
 import { type Mutation, ProductCopy } from './support/product-copy.ts';
 
-/** The two mistakes for which the fault suite is there, as changes of the source. */
+/** The mistakes for which the fault suite is there, as changes of the source. */
 const mutations: readonly {
   readonly name: string;
   readonly changes: readonly Mutation[];
@@ -54,6 +54,22 @@ const mutations: readonly {
       },
     ],
     symptom: /does not have \$/,
+    seeds: [0, 5, 10, 15],
+  },
+  {
+    name: 'remembering a transaction id after its event',
+    changes: [
+      {
+        file: 'rooms/send.ts',
+        text: '  if (txn !== undefined) also.push(...ctx.store.txnOps(request.sender, txn, event.eventId, ctx.clock.now()));',
+        replacement: `  if (txn !== undefined) {
+    const ops = ctx.store.txnOps(request.sender, txn, event.eventId, ctx.clock.now());
+    const stored = change.commit('local event', also);
+    return { result: event, written: stored.then(() => ctx.db.writer.submit({ label: 'id', ops })).then(() => {}) };
+  }`,
+      },
+    ],
+    symptom: /\d+ requests of .* made \d+ events/,
     seeds: [0, 5, 10, 15],
   },
 ];
