@@ -6,7 +6,7 @@ import type { Person } from './person.ts';
 import type { Death, Plan, Relapse, Round } from './plan.ts';
 
 /** So long it may take until a point is passed. */
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 /** So long a process that comes back has to pass the point at which it is to die again. */
 const relapseMs = 700;
 

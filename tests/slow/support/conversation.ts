@@ -6,7 +6,7 @@ import { unrest, violations } from './judge.ts';
 import { Person } from './person.ts';
 
 /** So long people may take to go on. */
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 /** So many things everybody does when they are to go on. */
 const deedsMore = 3;
 
