@@ -66,10 +66,11 @@ export interface JoinOptions {
 
 /**
  * What became of a received event. `dropped`: not stored (not an event, or not signed by its sender's
- * server, or its server is denied by the room). `rejected` and `soft-failed` are stored.
+ * server, or its server is denied by the room). `ignored`: in order, and of no interest here any more: of a
+ * room that our people have left. `rejected` and `soft-failed` are stored.
  */
 export interface ReceiveOutcome {
-  readonly kind: 'accepted' | 'soft-failed' | 'rejected' | 'duplicate' | 'dropped';
+  readonly kind: 'accepted' | 'soft-failed' | 'rejected' | 'duplicate' | 'dropped' | 'ignored';
   readonly reason?: string;
   readonly eventId?: string;
 }

@@ -12,7 +12,7 @@ import { type Admission, type AdmitOptions, admit, writeAlso } from './admit.ts'
 import { fetchMissingAuth, missingAuth } from './missing-auth.ts';
 import { fetchMissingPrev } from './missing-prev.ts';
 import { fetchStateBefore } from './state-at.ts';
-import { receiveForUnheldRoom } from './unheld-room.ts';
+import { isRemovalOfOurs, receiveForUnheldRoom } from './unheld-room.ts';
 import { reconsider } from './unreject.ts';
 import { checkWire } from './wire.ts';
 
@@ -68,7 +68,10 @@ export class Receiver {
       if (room === undefined) {
         if (attempt < maxAttempts && (await recoverRoom(ctx, origin, roomId, pdu)))
           return this.#receive(origin, pdu, options, attempt + 1);
-        return this.#drop(notInRoom, options);
+        if (!isRemovalOfOurs(ctx, pdu)) return this.#drop(notInRoom, options);
+        // Who was invited and did not come is told all the same that nobody expects them any more.
+        await writeAlso(ctx, options.alsoWrite);
+        return { kind: 'ignored', reason: notInRoom };
       }
     }
     const wire = checkWire(pdu, room.version, ctx.keys);
@@ -109,7 +112,7 @@ export class Receiver {
     // Nobody tells us of a room that none of ours is in, unless we were and have lost it.
     if (!room.hasLocalMember()) {
       if (!(await recoverRoom(ctx, origin, roomId, event.pdu)))
-        return settled({ kind: 'dropped', reason: notInRoom }, event, ctx, options);
+        return settled({ kind: 'ignored', reason: notInRoom }, event, ctx, options);
       return this.#admit(roomId, event, options);
     }
     try {

@@ -19,11 +19,8 @@ export async function receiveForUnheldRoom(
   pdu: JsonValue,
   also: readonly WriteOp[] | undefined,
 ): Promise<ReceiveOutcome | undefined> {
-  if (!isObject(pdu) || pdu['type'] !== 'm.room.member' || !isObject(pdu['content'])) return undefined;
-  const target = pdu['state_key'];
-  const membership = pdu['content']['membership'];
-  if (typeof target !== 'string' || (membership !== 'leave' && membership !== 'ban')) return undefined;
-  if (serverNameOf(target) !== ctx.serverName) return undefined;
+  const target = removedOfOurs(ctx, pdu);
+  if (target === undefined) return undefined;
   const invite = await ctx.store.invite(roomId, target);
   if (invite === undefined) return undefined;
   const create = invite.strippedState.find((state) => state.type === 'm.room.create');
@@ -36,4 +33,17 @@ export async function receiveForUnheldRoom(
   await endInvite(ctx, target, roomId);
   await writeAlso(ctx, also);
   return { kind: 'accepted', eventId: wire.event.eventId };
+}
+
+/** Does it say that one of ours is not, or no longer, in a room? */
+export function isRemovalOfOurs(ctx: RoomContext, pdu: JsonValue): boolean {
+  return removedOfOurs(ctx, pdu) !== undefined;
+}
+
+function removedOfOurs(ctx: RoomContext, pdu: JsonValue): string | undefined {
+  if (!isObject(pdu) || pdu['type'] !== 'm.room.member' || !isObject(pdu['content'])) return undefined;
+  const target = pdu['state_key'];
+  const { membership } = pdu['content'];
+  if (typeof target !== 'string' || (membership !== 'leave' && membership !== 'ban')) return undefined;
+  return serverNameOf(target) === ctx.serverName ? target : undefined;
 }

@@ -219,6 +219,14 @@ describe('people of two islands', () => {
       assert.equal(await isInvited(bo, roomId), false);
       network.heal('acme.test', 'bolt.test');
       await network.linked('acme.test', 'bolt.test');
+      // Li does not know, and takes the invitation back: that is no trouble for anybody.
+      await moderate(li, 'kick', roomId, bo.userId);
+      await network.settled();
+      const { lines } = network.island('bolt.test');
+      assert.deepEqual(
+        lines.filter(({ msg }) => msg === 'a dead letter'),
+        [],
+      );
     });
 
     it('are kicked, and come back by an invitation', async () => {
