@@ -15,11 +15,13 @@ import {
 } from '../support/conversation.ts';
 import { ForgingPartner } from '../support/forging-partner.ts';
 import { realRandom } from '../support/runtime.ts';
+import { ShiftableClock } from '../support/shiftable-clock.ts';
 import { type TestIsland, TestNetwork } from '../support/test-network.ts';
 
 /** What a partner may try, and what comes of it. */
 export function describeForgeries(roomVersion: string): void {
   describe(`a partner that forges events, in room version ${roomVersion}`, () => {
+    const clock = new ShiftableClock();
     let network: TestNetwork;
     let acme: TestIsland;
     let forger: ForgingPartner;
@@ -29,7 +31,7 @@ export function describeForgeries(roomVersion: string): void {
     let roomId: string;
 
     before(async () => {
-      network = await TestNetwork.paired(['acme.test', 'bolt.test']);
+      network = await TestNetwork.paired(['acme.test', 'bolt.test'], { clock });
       acme = network.island('acme.test');
       li = await Client.create(acme, 'li');
       bo = await Client.create(network.island('bolt.test'), 'bo');
@@ -133,11 +135,12 @@ export function describeForgeries(roomVersion: string): void {
       assert.equal((await forger.send(network.island('bolt.test'), [early.pdu, late.pdu])).status, 200);
       await network.settled();
       await bo.say(roomId, 'on top of both');
-      await network.settled();
-      const texts = await textsOf(li, roomId);
+      await clock.hurry(network.settled());
+      const texts = await clock.hurry(textsOf(li, roomId));
       assert.ok(texts.includes('signed in time') && texts.includes('on top of both'));
       assert.ok(!texts.includes('forged'));
       acme.setPartners(before);
+      forger.redirect(acme);
       await network.until(() => forger.isLinked(acme), 'the forger is not linked again');
     });
 

@@ -14,6 +14,7 @@ import {
 } from '../support/conversation.ts';
 import { ForgedRoom } from '../support/forged-room.ts';
 import { type ForgedEvent, ForgingPartner } from '../support/forging-partner.ts';
+import { ShiftableClock } from '../support/shiftable-clock.ts';
 import { type TestIsland, TestNetwork } from '../support/test-network.ts';
 
 describe('a conversation that is interrupted', () => {
@@ -150,6 +151,7 @@ describe('a conversation that is interrupted', () => {
 });
 
 describe('events that come out of order', () => {
+  const clock = new ShiftableClock();
   let network: TestNetwork;
   let acme: TestIsland;
   let forger: ForgingPartner;
@@ -157,7 +159,7 @@ describe('events that come out of order', () => {
   let mal: string;
 
   before(async () => {
-    network = await TestNetwork.start(['acme.test']);
+    network = await TestNetwork.start(['acme.test'], { clock });
     acme = network.island('acme.test');
     li = await Client.create(acme, 'li');
     forger = await ForgingPartner.join(network, 'mallory.test', [acme]);
@@ -236,7 +238,11 @@ describe('events that come out of order', () => {
     forger.answers.clear();
     await deliver(lost);
     // It is tried again by itself.
-    await network.until(async () => (await textsOf(li, roomId)).includes('found'), 'it waits for ever');
+    const arrived = network.until(
+      async () => (await textsOf(li, roomId)).includes('found'),
+      'it waits for ever',
+    );
+    await clock.hurry(arrived);
     assert.deepEqual(await textsOf(li, roomId), ['meanwhile', 'lost', 'found']);
   });
 
