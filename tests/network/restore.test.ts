@@ -27,7 +27,7 @@ describe('an island whose database of an hour ago is put back', () => {
   let roomId: string;
 
   beforeEach(async () => {
-    network = await TestNetwork.paired(['acme.test', 'bolt.test']);
+    network = await TestNetwork.paired(['acme.test', 'bolt.test'], { isFileTouched: true });
     acme = network.island('acme.test');
     bolt = network.island('bolt.test');
     li = await Client.create(acme, 'li');

@@ -14,6 +14,8 @@ import { Wire } from './wire.ts';
 export interface IslandOptions extends ConfigOptions {
   readonly failPoint?: FailPoint;
   readonly clock?: Clock;
+  /** The test touches the file of the database, so it is SQLite whatever else the tests run on. */
+  readonly isFileTouched?: boolean;
 }
 
 export const testPassword = 'a test password';
@@ -73,6 +75,7 @@ export class TestIsland {
 
   /** With `ARCHIPELAGO_TEST_DATABASE=postgres` a PostgreSQL database of its own, where the test asks for none. */
   async #postgresIfWanted(): Promise<Pick<IslandOptions, 'database'>> {
+    if (this.#options.isFileTouched === true) return {};
     if (process.env['ARCHIPELAGO_TEST_DATABASE'] !== 'postgres') return {};
     this.#postgres ??= await emptyPostgres();
     return { database: this.#postgres };
