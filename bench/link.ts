@@ -247,7 +247,7 @@ function report(found: readonly { name: string; runs: readonly Measurement[] }[]
       of(runs, 'receiverCpuMs'),
     ]),
     requirements: (['stored', 'seen'] as const).map((what) => ({
-      what: `${Math.round(of(ours, what)).toLocaleString('en')} events/s ${what}, at least ${requiredRate.toLocaleString('en')}`,
+      what: `${Math.floor(of(ours, what)).toLocaleString('en')} events/s ${what}, at least ${requiredRate.toLocaleString('en')}`,
       holds: of(ours, what) >= requiredRate,
     })),
     measurements: found.map(({ name, runs }) => ({

@@ -1,5 +1,6 @@
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import Database from 'better-sqlite3';
+import { rounded } from './statistics.ts';
 
 /** What a figure depends on beside the program. */
 export interface Machine {
@@ -9,6 +10,8 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly sqlite: string;
+  /** Processes that wanted to run in the last minute: above 1 when measuring begins, somebody else works here too. */
+  readonly loadAverage: number;
 }
 
 export function describeMachine(): Machine {
@@ -22,5 +25,11 @@ export function describeMachine(): Machine {
     kernel: `${type()} ${release()}`,
     node: process.version,
     sqlite: row?.version ?? 'unknown',
+    loadAverage: rounded(loadavg()[0] ?? Number.NaN),
   };
+}
+
+export function machineLine(machine: Machine): string {
+  const { cores, cpu, memoryGiB, kernel, node, sqlite, loadAverage } = machine;
+  return `${cores} cores (${cpu}), ${memoryGiB} GiB, ${kernel}, Node ${node}, SQLite ${sqlite}, load ${loadAverage}`;
 }

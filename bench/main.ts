@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type Checkout, checkoutAt, root } from './checkout.ts';
 import { benchLink } from './link.ts';
+import { describeMachine, machineLine } from './machine.ts';
 import { benchProfile } from './profile.ts';
 import { printReport, type Report, writeResults } from './report.ts';
 import { benchSend } from './send.ts';
@@ -29,6 +30,8 @@ async function main(): Promise<void> {
   if (!Number.isInteger(runs) || runs < 1 || unknown.length > 0) throw new Error(usage);
   const checkouts = [checkoutAt(root, 'island')];
   if (values.against !== undefined) checkouts.push(checkoutAt(values.against, 'against'));
+  const machine = describeMachine();
+  process.stdout.write(`${machineLine(machine)}\n`);
   const reports: Report[] = [];
   for (const [name, measure] of Object.entries(parts)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
@@ -36,7 +39,7 @@ async function main(): Promise<void> {
     printReport(report, (text) => process.stdout.write(text));
     reports.push(report);
   }
-  process.stdout.write(`\nwritten to ${await writeResults(checkouts, reports)}\n`);
+  process.stdout.write(`\nwritten to ${await writeResults(machine, checkouts, reports)}\n`);
   if (reports.some(({ requirements }) => requirements.some(({ holds }) => !holds))) process.exitCode = 1;
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkout, root } from './checkout.ts';
-import { describeMachine } from './machine.ts';
+import type { Machine } from './machine.ts';
 
 export type Cell = string | number;
 
@@ -45,6 +45,7 @@ function shown(cell: Cell): string {
 
 /** Writes all of it as JSON, with the machine; gives the path. */
 export async function writeResults(
+  machine: Machine,
   checkouts: readonly Checkout[],
   reports: readonly Report[],
 ): Promise<string> {
@@ -53,9 +54,6 @@ export async function writeResults(
   const at = new Date().toISOString();
   const path = join(directory, `${at.replaceAll(':', '-').slice(0, 19)}.json`);
   const revisions = checkouts.map(({ name, revision }) => ({ name, revision }));
-  await writeFile(
-    path,
-    `${JSON.stringify({ at, machine: describeMachine(), revisions, reports }, undefined, 2)}\n`,
-  );
+  await writeFile(path, `${JSON.stringify({ at, machine, revisions, reports }, undefined, 2)}\n`);
   return path;
 }
