@@ -1,3 +1,4 @@
+import { eventIdOf } from '../../protocol/hashing.ts';
 import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
@@ -56,7 +57,10 @@ export async function receiveInvite(
   requireAllowed(ctx.border.mayInvite(pdu.sender, target, await ctx.rooms.get(roomId)));
   await requireAdmitted(ctx, origin, roomId);
   const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
-  if ((await ctx.rooms.get(roomId))?.hasLocalMember() !== true) {
+  const pending = await ctx.store.invite(roomId, target);
+  // Said again, by a partner that cannot know whether we still have it: nothing new for the user.
+  const isKnown = pending !== undefined && eventIdOf(pending.event, version) === eventId;
+  if (!isKnown && (await ctx.rooms.get(roomId))?.hasLocalMember() !== true) {
     const position = nextPosition();
     await ctx.db.writer.submit({
       label: 'invite from a partner',

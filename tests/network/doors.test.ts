@@ -12,6 +12,7 @@ describe('what a partner asks by hand', () => {
   let network: TestNetwork;
   let acme: TestIsland;
   let forger: ForgingPartner;
+  let third: ForgingPartner;
   let li: Client;
   let mal: string;
   let roomId: string;
@@ -21,11 +22,13 @@ describe('what a partner asks by hand', () => {
     acme = network.island('acme.test');
     li = await Client.create(acme, 'li');
     forger = await ForgingPartner.join(network, 'mallory.test', [acme]);
+    third = await ForgingPartner.join(network, 'third.test', [acme]);
     mal = forger.userId('mal');
   });
 
   after(async () => {
     await forger.stop();
+    await third.stop();
     await network.stop();
   });
 
@@ -55,6 +58,8 @@ describe('what a partner asks by hand', () => {
         forger.sign({ ...template, ...change } as UnsignedPdu, version, forgery);
       const other = await li.createRoom({ preset: 'public_chat' });
       const key = generateSigningKey(forger.signingKey.keyId, realRandom);
+      const someone = third.userId('someone');
+      if (kind === 'leave') await third.enter(acme, roomId, someone);
       const bad = [
         put(altered({}, { key })),
         put(altered({}, { signedAs: 'bolt.test' })),
@@ -65,6 +70,8 @@ describe('what a partner asks by hand', () => {
         put(altered({ content: {} })),
         put(altered({ sender: '@x:bolt.test', state_key: '@x:bolt.test' })),
         put(altered({ sender: li.userId, state_key: li.userId })),
+        // Of another partner and signed by it, but not theirs to bring.
+        put(third.sign({ ...template, sender: someone, state_key: someone }, version)),
         put(altered({ state_key: forger.userId('else') })),
         put(altered({}), '$another'),
         put(altered({}), undefined, other),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Pdu } from '../../protocol/event.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import { generateSigningKey } from '../../protocol/signing.ts';
-import { at, Client, listAt, ok, refused, v3 } from '../support/client.ts';
+import { at, Client, listAt, ok, refused, textAt, v3 } from '../support/client.ts';
 import {
   invitation,
   isInvited,
@@ -325,8 +325,19 @@ describe('a partner that lies about its rooms', () => {
         ['m.room.member', li.userId],
       ],
     );
-    // Invited once more, by the same and by another way: it is one invitation.
-    await inviteLi(room);
+    // The same invitation once more is no news, another one replaces it: there is one.
+    const since = textAt(await li.sync(), 'next_batch');
+    let said: InviteParts | undefined;
+    const again = (parts: InviteParts): InviteParts => {
+      said ??= parts;
+      return said;
+    };
+    await inviteLi(room, again);
+    const first = await li.sync(since);
+    assert.ok(at(first, 'rooms', 'invite', room.roomId) !== undefined);
+    await inviteLi(room, again);
+    const second = await li.sync(textAt(first, 'next_batch'));
+    assert.equal(at(second, 'rooms', 'invite'), undefined);
     const body = await ok(li.get(v3`/sync`, { timeout: 0 }));
     const invites = at(body, 'rooms', 'invite');
     assert.ok(isObject(invites));
