@@ -18,7 +18,7 @@ import { InboxAccess } from './inbound/inbox-access.ts';
 import { Processor } from './inbound/processor.ts';
 import { PinnedKeyRing } from './key-ring.ts';
 import { helloJson, type LaneStandings, lanes, readHello } from './lanes.ts';
-import { type LinkKeyPair, LinkManager, type LinkStatus } from './link/link-manager.ts';
+import { type LinkKeyPair, LinkManager, type LinkStatus, LinkUnavailable } from './link/link-manager.ts';
 import type { LocalMedia } from './media.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';
@@ -257,6 +257,11 @@ export class Federation {
   #up(partner: string): void {
     this.#serving?.processor.retryNow(partner);
     this.#outbox.up(partner).catch((error: unknown) => {
+      // Nothing was decided: the next link begins again with a hello of its own.
+      if (error instanceof LinkUnavailable) {
+        this.#deps.log.info({ partner, reason: error.message }, 'the link went down before sending began');
+        return;
+      }
       this.#deps.log.error({ err: error, partner }, 'sending to a partner could not begin');
     });
   }
