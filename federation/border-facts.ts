@@ -6,30 +6,14 @@ import type { RoomView } from '../rooms/types.ts';
 /** The state event that says whom a room is for: `{class: "internal" | "shared", partners: [...]}`. */
 export const roomClassType = 'org.archipelago.room_class';
 
-const noServers: ReadonlySet<string> = new Set();
-
 /** Servers of others with somebody who is joined or invited. */
-export function otherServers(view: RoomView, serverName: string): ReadonlySet<string> {
-  const joined = view.joinedServers();
-  if (view.invitedCount === 0 && joined.size <= 1 && (joined.size === 0 || joined.has(serverName)))
-    return noServers;
-  const servers = new Set(joined);
-  if (view.invitedCount > 0)
-    for (const [userId, event] of view.members)
-      if (event.pdu.content['membership'] === 'invite') servers.add(serverNameOf(userId));
-  servers.delete(serverName);
-  return servers;
+export function otherServers(view: RoomView, serverName: string): string[] {
+  return [...view.residents().keys()].filter((server) => server !== serverName);
 }
 
 /** People of a server who are joined or invited. */
-export function peopleOf(view: RoomView, server: string): string[] {
-  const people: string[] = [];
-  for (const [userId, event] of view.members) {
-    const { membership } = event.pdu.content;
-    if ((membership === 'join' || membership === 'invite') && serverNameOf(userId) === server)
-      people.push(userId);
-  }
-  return people;
+export function peopleOf(view: RoomView, server: string): readonly string[] {
+  return view.residents().get(server) ?? [];
 }
 
 export function roomFacts(view: RoomView, servers: Iterable<string>): RoomFacts {
@@ -74,6 +58,11 @@ export function fileOf(content: JsonObject): (FileFacts & { readonly uri: string
   };
 }
 
+/** What the rules look at of a file: not where it is. */
+export function fileFacts(file: FileFacts | undefined): FileFacts | undefined {
+  return file === undefined ? undefined : { size: file.size, mime: file.mime };
+}
+
 /** What a state event would change for the people of a server. */
 export function changeOf(
   server: string,
@@ -100,4 +89,15 @@ function raisedPower(server: string, content: JsonObject, before: JsonObject): R
   const everybody = content['users_default'];
   if (typeof everybody === 'number' && everybody !== before['users_default']) raised.push(['*', everybody]);
   return Object.fromEntries(raised);
+}
+
+/** Leaving, being removed, and taking content back. */
+export function takesAway(event: {
+  readonly type: string;
+  readonly stateKey?: string | undefined;
+  readonly content: { readonly [key: string]: unknown };
+}): boolean {
+  if (event.type === 'm.room.redaction') return true;
+  const { membership } = event.content;
+  return event.type === 'm.room.member' && (membership === 'leave' || membership === 'ban');
 }

@@ -1,23 +1,15 @@
 import { decide } from '../policy/decide.ts';
 import { allOf, allowed, type Decision, denied } from '../policy/decision.ts';
 import type { Shared } from '../policy/partner-policy.ts';
-import type { FileFacts, Question, RoomFacts } from '../policy/question.ts';
+import type { Direction, FileFacts, Question } from '../policy/question.ts';
 import { mayShare } from '../policy/rules/share.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock } from '../protocol/runtime.ts';
 import type { Border, LocalEvent, RoomPlan } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
-import {
-  changeOf,
-  classOf,
-  fileOf,
-  isCleartext,
-  otherServers,
-  peopleOf,
-  roomClassType,
-  roomFacts,
-} from './border-facts.ts';
+import { fileOf, otherServers, takesAway } from './border-facts.ts';
+import { BorderQuestions } from './border-questions.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
 
@@ -36,29 +28,15 @@ export interface BorderDeps {
 /** The border's rules, asked with the facts of this moment. */
 export class PartnerBorder implements Border {
   readonly #deps: BorderDeps;
+  readonly #questions: BorderQuestions;
 
   constructor(deps: BorderDeps) {
     this.#deps = deps;
+    this.#questions = new BorderQuestions(deps);
   }
 
-  /** Users of one server may always invite each other; between servers the partners' policies decide. */
   mayInvite(from: string, to: string, view?: RoomView): Decision {
-    const { serverName } = this.#deps.partners;
-    const outbound = serverNameOf(from) === serverName;
-    const [local, remote] = outbound ? [from, to] : [to, from];
-    const remoteServer = serverNameOf(remote);
-    if (remoteServer === serverName) return allowed;
-    const servers = view === undefined ? undefined : otherServers(view, serverName);
-    const room = view === undefined ? undefined : roomFacts(view, servers ?? []);
-    return this.#ask({
-      action: 'invite',
-      direction: outbound ? 'outbound' : 'inbound',
-      remoteServer,
-      local: this.#deps.people.person(local),
-      remote: [remote],
-      room,
-      isApproved: false,
-    });
+    return this.#askAll(this.#questions.invite(from, to, view));
   }
 
   mayTalkTo(serverName: string): boolean {
@@ -68,50 +46,17 @@ export class PartnerBorder implements Border {
 
   maySend(view: RoomView, event: LocalEvent): Decision | Promise<Decision> {
     const { serverName } = this.#deps.partners;
-    const servers = otherServers(view, serverName);
-    // What takes people out or content away is never held back.
-    if (servers.size === 0 || takesAway(event)) return allowed;
     const file = event.stateKey === undefined ? fileOf(event.content) : undefined;
-    if (file?.uri?.startsWith(`mxc://${serverName}/`) !== true)
-      return this.#askAll(view, servers, event, file);
+    if (file?.uri?.startsWith(`mxc://${serverName}/`) !== true || otherServers(view, serverName).length === 0)
+      return this.#askAll(this.#questions.send(view, event, file));
     // The sender says what the file is; what we stored counts.
     return this.#deps
       .files(file.uri)
-      .then((stored) => this.#askAll(view, servers, event, { ...file, ...stored }));
+      .then((stored) => this.#askAll(this.#questions.send(view, event, { ...file, ...stored })));
   }
 
   mayCreate(plan: RoomPlan): Decision {
-    const { partners, people } = this.#deps;
-    const { serverName } = partners;
-    const byServer = new Map<string, string[]>();
-    for (const userId of [...plan.invitees, ...plan.additionalCreators]) {
-      const server = serverNameOf(userId);
-      if (server === serverName) continue;
-      byServer.set(server, [...(byServer.get(server) ?? []), userId]);
-    }
-    const content = (type: string) => plan.state.find((event) => event.type === type)?.content;
-    const room: RoomFacts = {
-      roomId: 'the new room',
-      ...classOf(content(roomClassType) ?? {}),
-      creatorServer: serverName,
-      isEncrypted: content('m.room.encryption') !== undefined,
-      servers: [serverName, ...byServer.keys()],
-    };
-    const local = people.person(plan.creator);
-    const decisions: Decision[] = [];
-    for (const [remoteServer, users] of byServer) {
-      const base = { direction: 'outbound', remoteServer, local, remote: [...new Set(users)] } as const;
-      const change = {
-        ...changeOf(remoteServer, 'm.room.power_levels', content('m.room.power_levels') ?? {}),
-        ...changeOf(remoteServer, 'm.room.history_visibility', content('m.room.history_visibility') ?? {}),
-        remoteCreators: plan.additionalCreators.filter((id) => serverNameOf(id) === remoteServer),
-      };
-      decisions.push(
-        this.#ask({ ...base, action: 'create-room', change, isEncrypted: room.isEncrypted }),
-        this.#ask({ ...base, action: 'invite', room, isApproved: false }),
-      );
-    }
-    return allOf(...decisions);
+    return this.#askAll(this.#questions.create(plan));
   }
 
   powerLimit(userId: string): number {
@@ -122,60 +67,22 @@ export class PartnerBorder implements Border {
   }
 
   mayJoin(userId: string, where: RoomView | string): Decision {
-    const { partners, people } = this.#deps;
-    const local = people.person(userId);
-    if (typeof where === 'string')
-      return this.#ask({ action: 'join', direction: 'outbound', remoteServer: where, local, remote: [] });
-    const servers = otherServers(where, partners.serverName);
-    const room = roomFacts(where, servers);
-    return allOf(
-      ...this.#concerned(servers).map((remoteServer) =>
-        this.#ask({ action: 'join', direction: 'outbound', remoteServer, local, remote: [], room }),
-      ),
-    );
+    return this.#askAll(this.#questions.join(userId, where));
   }
 
   judgeReceived(view: RoomView, event: RoomEvent): Decision {
-    const { partners } = this.#deps;
     const { pdu } = event;
+    const foreign = { type: pdu.type, sender: pdu.sender, stateKey: pdu.state_key, content: pdu.content };
     const remoteServer = serverNameOf(pdu.sender);
-    if (remoteServer === partners.serverName || takesAway({ ...pdu, stateKey: pdu.state_key }))
-      return allowed;
-    const servers = otherServers(view, partners.serverName);
-    const room = roomFacts(view, servers);
-    const base = { direction: 'inbound', remoteServer, remote: [pdu.sender], room } as const;
+    if (remoteServer === this.#deps.partners.serverName || takesAway(foreign)) return allowed;
     const signature = this.#signature(remoteServer, Object.keys(pdu.signatures[remoteServer] ?? {}));
-    const target = pdu.type === 'm.room.member' ? pdu.state_key : undefined;
-    const { membership } = pdu.content;
-    if (target !== undefined && membership === 'invite') {
-      const invited = serverNameOf(target);
-      if (invited !== partners.serverName) return signature;
-      const local = this.#deps.people.person(target);
-      // Whoever had to approve it has done so before it was signed here.
-      return allOf(signature, this.#ask({ ...base, action: 'invite', local, isApproved: true }));
-    }
-    if (target !== undefined && membership === 'join')
-      return allOf(signature, this.#ask({ ...base, action: 'join' }));
-    if (pdu.state_key !== undefined) {
-      const before = view.get(pdu.type, pdu.state_key)?.pdu.content;
-      const change = changeOf(remoteServer, pdu.type, pdu.content, before);
-      return allOf(signature, this.#ask({ ...base, action: 'state', eventType: pdu.type, change }));
-    }
-    return allOf(
-      signature,
-      this.#ask({
-        ...base,
-        action: 'message',
-        eventType: pdu.type,
-        isCleartext: isCleartext(pdu.type),
-        file: fileOf(pdu.content),
-      }),
-    );
+    const decision = this.#askAll(this.#questions.received(view, foreign));
+    return signature.allowed ? decision : allOf(signature, decision);
   }
 
   /** May that server send requests to us at all? */
   mayAsk(remoteServer: string): Decision {
-    return this.#ask({ action: 'talk', direction: 'inbound', remoteServer });
+    return this.#ask(this.#questions.talk(remoteServer));
   }
 
   mayShare(serverName: string, what: Shared): boolean {
@@ -186,8 +93,8 @@ export class PartnerBorder implements Border {
   }
 
   /** `outbound`: they fetch a file of ours. */
-  mayTransferFiles(remoteServer: string, direction: 'outbound' | 'inbound', file: FileFacts = {}): Decision {
-    return this.#ask({ action: 'file', direction, remoteServer, remote: [], file });
+  mayTransferFiles(remoteServer: string, direction: Direction, file: FileFacts = {}): Decision {
+    return this.#ask(this.#questions.transfer(remoteServer, direction, file));
   }
 
   #ask(question: Question): Decision {
@@ -196,45 +103,11 @@ export class PartnerBorder implements Border {
     return decision;
   }
 
-  /** The same event before the policy of every partner in the room. */
-  #askAll(
-    view: RoomView,
-    servers: ReadonlySet<string>,
-    event: LocalEvent,
-    file: FileFacts | undefined,
-  ): Decision {
-    const room = roomFacts(view, servers);
-    const local = this.#deps.people.person(event.sender);
-    const decisions = this.#concerned(servers).map((remoteServer) => {
-      const policy = this.#deps.partners.get(remoteServer)?.policy;
-      const remote =
-        policy === undefined || policy.allowRemote === 'everyone' ? [] : peopleOf(view, remoteServer);
-      const base = { direction: 'outbound', remoteServer, local, remote, room } as const;
-      const { type, stateKey, content } = event;
-      if (stateKey === undefined)
-        return this.#ask({
-          ...base,
-          action: 'message',
-          eventType: type,
-          isCleartext: isCleartext(type),
-          file,
-        });
-      const before = view.get(type, stateKey)?.pdu.content;
-      const change = changeOf(remoteServer, type, content, before);
-      return this.#ask({ ...base, action: 'state', eventType: type, change });
-    });
-    return decisions.length === 1 && decisions[0] !== undefined ? decisions[0] : allOf(...decisions);
-  }
-
-  /**
-   * The partners whose word counts. A server that is none has no policy here, and gets nothing from us either; a
-   * suspended partner whose rooms are kept has no word while others are there.
-   */
-  #concerned(servers: ReadonlySet<string>): string[] {
-    const { partners } = this.#deps;
-    const known = [...servers].filter((server) => partners.get(server) !== undefined);
-    if (!known.some((server) => partners.isActive(server))) return known;
-    return known.filter((server) => partners.get(server)?.keepRooms !== true);
+  #askAll(questions: readonly Question[]): Decision {
+    const [first] = questions;
+    if (first === undefined) return allowed;
+    if (questions.length === 1) return this.#ask(first);
+    return allOf(...questions.map((question) => this.#ask(question)));
   }
 
   /** A revoked key vouches for nothing that comes after that. */
@@ -244,15 +117,4 @@ export class PartnerBorder implements Border {
       return allowed;
     return denied('key_revoked', `The signing key of ${server} was revoked`, `revoked key of ${server}`);
   }
-}
-
-/** Leaving, being removed, and taking content back. */
-function takesAway(event: {
-  readonly type: string;
-  readonly stateKey?: string | undefined;
-  readonly content: { readonly [key: string]: unknown };
-}): boolean {
-  if (event.type === 'm.room.redaction') return true;
-  const { membership } = event.content;
-  return event.type === 'm.room.member' && (membership === 'leave' || membership === 'ban');
 }

@@ -75,6 +75,7 @@ export class Room implements RoomView {
   readonly #members = new Map<string, StoredEvent>();
   readonly #joinedByServer = new Map<string, number>();
   #servers: ReadonlySet<string> | undefined;
+  #residents: ReadonlyMap<string, readonly string[]> | undefined;
   #joined = 0;
   #invited = 0;
   #powerLevels: PowerLevels | undefined;
@@ -132,6 +133,22 @@ export class Room implements RoomView {
   joinedServers(): ReadonlySet<string> {
     this.#servers ??= new Set(this.#joinedByServer.keys());
     return this.#servers;
+  }
+
+  /** Kept until a membership changes: the border asks for it with each message. */
+  residents(): ReadonlyMap<string, readonly string[]> {
+    if (this.#residents !== undefined) return this.#residents;
+    const residents = new Map<string, string[]>();
+    for (const [userId, event] of this.#members) {
+      const membership = membershipOf(event);
+      if (membership !== 'join' && membership !== 'invite') continue;
+      const server = serverNameOf(userId);
+      const people = residents.get(server);
+      if (people === undefined) residents.set(server, [userId]);
+      else people.push(userId);
+    }
+    this.#residents = residents;
+    return residents;
   }
 
   get powerLevels(): PowerLevels {
@@ -201,6 +218,7 @@ export class Room implements RoomView {
   #count(event: StoredEvent, by: 1 | -1): void {
     const userId = memberOf(event);
     if (userId === undefined) return;
+    this.#residents = undefined;
     const membership = membershipOf(event);
     if (membership === 'invite') this.#invited += by;
     if (membership !== 'join') return;

@@ -99,6 +99,8 @@ export interface RoomView {
   joinedUsers(): IterableIterator<string>;
   /** Servers with a joined member. */
   joinedServers(): ReadonlySet<string>;
+  /** Who is joined or invited, by server. */
+  residents(): ReadonlyMap<string, readonly string[]>;
   /** Infinity for creators in room version 12. */
   powerLevelOf(userId: string): number;
   powerLevelFor(type: string, isState: boolean): number;

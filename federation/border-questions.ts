@@ -1,0 +1,183 @@
+import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
+import { serverNameOf } from '../protocol/identifiers.ts';
+import type { JsonObject } from '../protocol/json.ts';
+import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
+import type { RoomView } from '../rooms/types.ts';
+import {
+  changeOf,
+  classOf,
+  fileFacts,
+  fileOf,
+  isCleartext,
+  otherServers,
+  peopleOf,
+  roomClassType,
+  roomFacts,
+  takesAway,
+} from './border-facts.ts';
+import type { PartnerRegistry } from './partners.ts';
+import type { LocalPeople } from './people.ts';
+
+/** An event of theirs, as far as the rules look at it. */
+export interface ForeignEvent {
+  readonly type: string;
+  readonly sender: string;
+  readonly stateKey?: string | undefined;
+  readonly content: JsonObject;
+}
+
+/**
+ * What has to be asked about each thing that somebody does: the one place where facts become questions. The border
+ * asks them when it is done, `policy explain` when it might be. No questions: it is nobody else's business.
+ */
+export class BorderQuestions {
+  readonly #partners: PartnerRegistry;
+  readonly #people: LocalPeople;
+
+  constructor(deps: { partners: PartnerRegistry; people: LocalPeople }) {
+    this.#partners = deps.partners;
+    this.#people = deps.people;
+  }
+
+  /** Users of one server may always invite each other; between servers the partners' policies decide. */
+  invite(from: string, to: string, view: RoomView | undefined): Question[] {
+    const { serverName } = this.#partners;
+    const outbound = serverNameOf(from) === serverName;
+    const [local, remote] = outbound ? [from, to] : [to, from];
+    const remoteServer = serverNameOf(remote);
+    if (remoteServer === serverName) return [];
+    return [
+      {
+        action: 'invite',
+        direction: outbound ? 'outbound' : 'inbound',
+        remoteServer,
+        local: this.#people.person(local),
+        remote: [remote],
+        room: view === undefined ? undefined : this.#room(view),
+        isApproved: false,
+      },
+    ];
+  }
+
+  /** An event of ours before the policy of every partner in the room. `file` is what is known of the one it carries. */
+  send(view: RoomView, event: LocalEvent, file: FileFacts | undefined): Question[] {
+    // What takes people out or content away is never held back.
+    if (takesAway(event)) return [];
+    const servers = otherServers(view, this.#partners.serverName);
+    if (servers.length === 0) return [];
+    const room = roomFacts(view, servers);
+    const local = this.#people.person(event.sender);
+    const carried = fileFacts(file);
+    return this.#concerned(servers).map((remoteServer) => {
+      const remote = peopleOf(view, remoteServer);
+      const base = { direction: 'outbound', remoteServer, local, remote, room } as const;
+      const { type, stateKey, content } = event;
+      if (stateKey === undefined)
+        return { ...base, action: 'message', eventType: type, isCleartext: isCleartext(type), file: carried };
+      const before = view.get(type, stateKey)?.pdu.content;
+      const change = changeOf(remoteServer, type, content, before);
+      return { ...base, action: 'state', eventType: type, change };
+    });
+  }
+
+  create(plan: RoomPlan): Question[] {
+    const { serverName } = this.#partners;
+    const byServer = new Map<string, string[]>();
+    for (const userId of [...plan.invitees, ...plan.additionalCreators]) {
+      const server = serverNameOf(userId);
+      if (server === serverName) continue;
+      byServer.set(server, [...(byServer.get(server) ?? []), userId]);
+    }
+    const content = (type: string) => plan.state.find((event) => event.type === type)?.content;
+    const room: RoomFacts = {
+      roomId: 'the new room',
+      ...classOf(content(roomClassType) ?? {}),
+      creatorServer: serverName,
+      isEncrypted: content('m.room.encryption') !== undefined,
+      servers: [serverName, ...byServer.keys()],
+    };
+    const local = this.#people.person(plan.creator);
+    return [...byServer].flatMap(([remoteServer, users]): Question[] => {
+      const base = { direction: 'outbound', remoteServer, local, remote: [...new Set(users)] } as const;
+      const change = {
+        ...changeOf(remoteServer, 'm.room.power_levels', content('m.room.power_levels') ?? {}),
+        ...changeOf(remoteServer, 'm.room.history_visibility', content('m.room.history_visibility') ?? {}),
+        remoteCreators: plan.additionalCreators.filter((id) => serverNameOf(id) === remoteServer),
+      };
+      return [
+        { ...base, action: 'create-room', change, isEncrypted: room.isEncrypted },
+        { ...base, action: 'invite', room, isApproved: false },
+      ];
+    });
+  }
+
+  /** One of ours joins that room, or (where we do not hold it) a room that a server lets them into. */
+  join(userId: string, where: RoomView | string): Question[] {
+    const local = this.#people.person(userId);
+    const base = { action: 'join', direction: 'outbound', local, remote: [] } as const;
+    if (typeof where === 'string') return [{ ...base, remoteServer: where }];
+    const servers = otherServers(where, this.#partners.serverName);
+    const room = roomFacts(where, servers);
+    return this.#concerned(servers).map((remoteServer) => ({ ...base, remoteServer, room }));
+  }
+
+  /** An event of theirs that takes its place in a room. */
+  received(view: RoomView, event: ForeignEvent): Question[] {
+    const { serverName } = this.#partners;
+    const remoteServer = serverNameOf(event.sender);
+    if (remoteServer === serverName || takesAway(event)) return [];
+    const base = {
+      direction: 'inbound',
+      remoteServer,
+      remote: [event.sender],
+      room: this.#room(view),
+    } as const;
+    const { type, stateKey, content } = event;
+    const target = type === 'm.room.member' ? stateKey : undefined;
+    const { membership } = content;
+    if (target !== undefined && membership === 'invite') {
+      if (serverNameOf(target) !== serverName) return [];
+      // Whoever had to approve it has done so before it was signed here.
+      return [{ ...base, action: 'invite', local: this.#people.person(target), isApproved: true }];
+    }
+    if (target !== undefined && membership === 'join') return [{ ...base, action: 'join' }];
+    if (stateKey !== undefined) {
+      const change = changeOf(remoteServer, type, content, view.get(type, stateKey)?.pdu.content);
+      return [{ ...base, action: 'state', eventType: type, change }];
+    }
+    return [
+      {
+        ...base,
+        action: 'message',
+        eventType: type,
+        isCleartext: isCleartext(type),
+        file: fileFacts(fileOf(content)),
+      },
+    ];
+  }
+
+  /** That server sends requests to us at all. */
+  talk(remoteServer: string): Question {
+    return { action: 'talk', direction: 'inbound', remoteServer };
+  }
+
+  /** `outbound`: they fetch a file of ours. */
+  transfer(remoteServer: string, direction: Direction, file: FileFacts): Question {
+    return { action: 'file', direction, remoteServer, remote: [], file };
+  }
+
+  #room(view: RoomView): RoomFacts {
+    return roomFacts(view, otherServers(view, this.#partners.serverName));
+  }
+
+  /**
+   * The partners whose word counts. A server that is none has no policy here, and gets nothing from us either; a
+   * suspended partner whose rooms are kept has no word while others are there.
+   */
+  #concerned(servers: readonly string[]): string[] {
+    const partners = this.#partners;
+    const known = servers.filter((server) => partners.get(server) !== undefined);
+    if (!known.some((server) => partners.isActive(server))) return known;
+    return known.filter((server) => partners.get(server)?.keepRooms !== true);
+  }
+}
