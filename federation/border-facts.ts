@@ -60,7 +60,16 @@ export function fileOf(content: JsonObject): (FileFacts & { readonly uri: string
 
 /** What the rules look at of a file: not where it is. */
 export function fileFacts(file: FileFacts | undefined): FileFacts | undefined {
-  return file === undefined ? undefined : { size: file.size, mime: file.mime };
+  return file === undefined ? undefined : { size: file.size, mime: essenceOf(file.mime) };
+}
+
+/** `type/subtype` (RFC 9110 §8.3.1) without parameters. The sender chose the text: what is none may be anything. */
+function essenceOf(mime: string | undefined): string | undefined {
+  if (mime === undefined) return undefined;
+  const [essence = ''] = mime.slice(0, 255).split(';', 1);
+  return /^\s*[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}\s*$/.test(essence)
+    ? essence.trim().toLowerCase()
+    : 'application/octet-stream';
 }
 
 /** What a state event would change for the people of a server. */
@@ -72,10 +81,17 @@ export function changeOf(
 ): StateFacts {
   if (type === 'm.room.power_levels') return { remotePower: raisedPower(server, content, before) };
   if (type === 'm.room.encryption') return { enablesEncryption: true };
-  const visibility = content['history_visibility'];
-  if (type === 'm.room.history_visibility' && typeof visibility === 'string')
-    return { historyVisibility: visibility };
+  if (type === 'm.room.history_visibility')
+    return { historyVisibility: historyVisibilityOf(content['history_visibility']) };
   return {};
+}
+
+const historyVisibilities: readonly unknown[] = ['invited', 'joined', 'shared', 'world_readable'];
+
+/** Free text is no fact. */
+function historyVisibilityOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  return typeof value === 'string' && historyVisibilities.includes(value) ? value : 'something unknown';
 }
 
 /** Levels that people of the server would have and have not yet; `*` stands for everybody. */

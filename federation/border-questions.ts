@@ -121,11 +121,19 @@ export class BorderQuestions {
     return this.#concerned(servers).map((remoteServer) => ({ ...base, remoteServer, room }));
   }
 
-  /** An event of theirs that takes its place in a room. */
-  received(view: RoomView, event: ForeignEvent): Question[] {
+  /** An event of theirs that takes its place in a room; `keyIds`: the keys with which their server signed it. */
+  received(view: RoomView, event: ForeignEvent, keyIds: readonly string[]): Question[] {
     const { serverName } = this.#partners;
     const remoteServer = serverNameOf(event.sender);
     if (remoteServer === serverName || takesAway(event)) return [];
+    const content = this.#receivedContent(view, event, remoteServer);
+    // Nothing is asked of keys while all of them are good, which is nearly always.
+    if ((this.#partners.get(remoteServer)?.revokedKeys.size ?? 0) === 0) return content;
+    return [{ action: 'signature', direction: 'inbound', remoteServer, keyIds }, ...content];
+  }
+
+  #receivedContent(view: RoomView, event: ForeignEvent, remoteServer: string): Question[] {
+    const { serverName } = this.#partners;
     const base = {
       direction: 'inbound',
       remoteServer,

@@ -1,5 +1,5 @@
 import { decide } from '../policy/decide.ts';
-import { allOf, allowed, type Decision, denied } from '../policy/decision.ts';
+import { allOf, allowed, type Decision } from '../policy/decision.ts';
 import type { Shared } from '../policy/partner-policy.ts';
 import type { Direction, FileFacts, Question } from '../policy/question.ts';
 import { mayShare } from '../policy/rules/share.ts';
@@ -16,13 +16,15 @@ import type { LocalPeople } from './people.ts';
 /** What the media store knows of a file of ours. */
 export type FileLookup = (uri: string) => Promise<FileFacts | undefined>;
 
+export type Asked = (question: Question, decision: Decision, eventId?: string) => void;
+
 export interface BorderDeps {
   readonly partners: PartnerRegistry;
   readonly people: LocalPeople;
   readonly clock: Clock;
   readonly files: FileLookup;
-  /** Told of every question and its answer. */
-  readonly asked?: ((question: Question, decision: Decision) => void) | undefined;
+  /** Told of every question and its answer, and of an event that takes its place in the room all the same. */
+  readonly asked?: Asked | undefined;
 }
 
 /** The border's rules, asked with the facts of this moment. */
@@ -75,9 +77,12 @@ export class PartnerBorder implements Border {
     const foreign = { type: pdu.type, sender: pdu.sender, stateKey: pdu.state_key, content: pdu.content };
     const remoteServer = serverNameOf(pdu.sender);
     if (remoteServer === this.#deps.partners.serverName || takesAway(foreign)) return allowed;
-    const signature = this.#signature(remoteServer, Object.keys(pdu.signatures[remoteServer] ?? {}));
-    const decision = this.#askAll(this.#questions.received(view, foreign));
-    return signature.allowed ? decision : allOf(signature, decision);
+    const questions = this.#questions.received(
+      view,
+      foreign,
+      Object.keys(pdu.signatures[remoteServer] ?? {}),
+    );
+    return this.#askAll(questions, event.eventId);
   }
 
   /** May that server send requests to us at all? */
@@ -97,24 +102,16 @@ export class PartnerBorder implements Border {
     return this.#ask(this.#questions.transfer(remoteServer, direction, file));
   }
 
-  #ask(question: Question): Decision {
+  #ask(question: Question, eventId?: string): Decision {
     const decision = decide(this.#deps.partners, question, this.#deps.clock.now());
-    this.#deps.asked?.(question, decision);
+    this.#deps.asked?.(question, decision, eventId);
     return decision;
   }
 
-  #askAll(questions: readonly Question[]): Decision {
+  #askAll(questions: readonly Question[], eventId?: string): Decision {
     const [first] = questions;
     if (first === undefined) return allowed;
-    if (questions.length === 1) return this.#ask(first);
-    return allOf(...questions.map((question) => this.#ask(question)));
-  }
-
-  /** A revoked key vouches for nothing that comes after that. */
-  #signature(server: string, keyIds: readonly string[]): Decision {
-    const revoked = this.#deps.partners.get(server)?.revokedKeys;
-    if (revoked === undefined || revoked.size === 0 || !keyIds.every((keyId) => revoked.has(keyId)))
-      return allowed;
-    return denied('key_revoked', `The signing key of ${server} was revoked`, `revoked key of ${server}`);
+    if (questions.length === 1) return this.#ask(first, eventId);
+    return allOf(...questions.map((question) => this.#ask(question, eventId)));
   }
 }

@@ -9,7 +9,7 @@ import type { RoomEngine } from '../rooms/room-engine.ts';
 import type { Database } from '../storage/database.ts';
 import type { Note, WriteOp } from '../storage/writer.ts';
 import { BootIds } from './boot-ids.ts';
-import { PartnerBorder } from './border.ts';
+import { type Asked, PartnerBorder } from './border.ts';
 import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
 import { Backlog } from './inbound/backlog.ts';
 import { EduReceiver, type TypingListener } from './inbound/edus.ts';
@@ -40,6 +40,8 @@ export interface FederationDeps {
   readonly partners: PartnerRegistry;
   /** Our people and their departments; nobody has one if it is absent. */
   readonly people?: LocalPeople | undefined;
+  /** Told of every question that the border is asked. */
+  readonly asked?: Asked | undefined;
   /** `http://HOST:PORT` of a CONNECT proxy for links to partners. */
   readonly proxyUrl?: string | undefined;
   readonly db: Database;
@@ -95,6 +97,7 @@ export class Federation {
       people: deps.people ?? new LocalPeople(serverName, new Map()),
       clock,
       files: (uri) => storedFile(db, uri),
+      asked: deps.asked,
     });
     this.#boots = new BootIds(log);
     this.#bootId = encodeBase64Url(random.bytes(9));

@@ -7,6 +7,8 @@ export interface PartnerFacts {
   /** Milliseconds since the epoch; from then on the partnership is suspended. */
   readonly validUntil?: number | undefined;
   readonly policy: PartnerPolicy;
+  /** Signing keys that vouch for nothing any more, by key id. */
+  readonly revokedKeys?: ReadonlyMap<string, unknown> | undefined;
   /** Where the entry stands, or the record that suspended it. */
   readonly rule: string;
 }

@@ -3,6 +3,7 @@ import { allOf, allowed, type Decision } from './decision.ts';
 import type { Question } from './question.ts';
 import { fitsEncryption, mayCross, mayTransfer } from './rules/content.ts';
 import { mayInvite } from './rules/invites.ts';
+import { mayVouch } from './rules/keys.ts';
 import { mayTakePart } from './rules/people.ts';
 import { fitsClass, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
 import { mayFind, mayShare } from './rules/share.ts';
@@ -24,6 +25,8 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
   switch (question.action) {
     case 'talk':
       return allowed;
+    case 'signature':
+      return mayVouch(partner, question.keyIds);
     case 'message': {
       const { eventType, isCleartext, file, direction, room } = question;
       return allOf(

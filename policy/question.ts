@@ -55,6 +55,11 @@ export interface StateFacts {
 export type Question =
   | ({ readonly action: 'talk' } & Between)
   | ({
+      readonly action: 'signature';
+      /** The keys of theirs with which an event is signed. */
+      readonly keyIds: readonly string[];
+    } & Between)
+  | ({
       readonly action: 'message';
       readonly room?: RoomFacts | undefined;
       readonly eventType: string;

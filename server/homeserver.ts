@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
+import { DecisionJournal } from '../federation/decision-journal.ts';
 import { Federation } from '../federation/federation.ts';
 import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
 import { type PartnerChanges, PartnerRegistry } from '../federation/partners.ts';
@@ -41,6 +42,7 @@ export class Homeserver {
   readonly partners: PartnerRegistry;
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
+  readonly journal: DecisionJournal;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
 
@@ -54,6 +56,7 @@ export class Homeserver {
     partners: PartnerRegistry;
     partnerActions: PartnerActions;
     keys: IslandKeys;
+    journal: DecisionJournal;
     listeners: Listeners;
     typing: TypingTracker;
   }) {
@@ -66,6 +69,7 @@ export class Homeserver {
     this.partners = parts.partners;
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
+    this.journal = parts.journal;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
   }
@@ -86,6 +90,7 @@ export class Homeserver {
         overlays: await loadOverlays(db),
       });
       const partnerActions = new PartnerActions({ partners, db, clock, log: log.child({ sub: 'partners' }) });
+      const journal = new DecisionJournal({ db, clock, log: log.child({ sub: 'border' }) });
       const federation = new Federation({
         serverName,
         signingKey: keys.signingKey,
@@ -94,6 +99,7 @@ export class Homeserver {
         proxyUrl: config.httpsProxy,
         partners,
         people: new LocalPeople(serverName, await db.departments.all()),
+        asked: journal.asked,
         db,
         clock,
         random,
@@ -199,6 +205,7 @@ export class Homeserver {
         partners,
         partnerActions,
         keys,
+        journal,
         listeners,
         typing: tracker,
       });
@@ -226,6 +233,7 @@ export class Homeserver {
     this.#typing.stop();
     await this.federation.stop();
     await closed;
+    await this.journal.flush();
     await this.db.close();
   }
 }

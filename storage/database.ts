@@ -11,6 +11,7 @@ import { openPostgres } from './sources/postgres.ts';
 import { openSqlite } from './sources/sqlite.ts';
 import { AccountDataStore } from './stores/account-data-store.ts';
 import { AliasStore } from './stores/alias-store.ts';
+import { DecisionStore } from './stores/decision-store.ts';
 import { DepartmentStore } from './stores/department-store.ts';
 import { DeviceStore } from './stores/device-store.ts';
 import { EventStore } from './stores/event-store.ts';
@@ -66,6 +67,7 @@ export interface Database {
   readonly partnerOverlays: PartnerOverlayStore;
   readonly quarantine: QuarantineStore;
   readonly departments: DepartmentStore;
+  readonly decisions: DecisionStore;
   readonly metadata: MetadataStore;
   readonly audit: AuditLog;
   /** Writes what was submitted, refuses everything after, closes, and frees the lock. */
@@ -135,6 +137,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     partnerOverlays: new PartnerOverlayStore(reader),
     quarantine: new QuarantineStore(reader),
     departments: new DepartmentStore(reader),
+    decisions: new DecisionStore(reader, writer),
     metadata: new MetadataStore(reader, writer),
     audit,
     async close() {

@@ -139,5 +139,12 @@ describe('the border between two islands', () => {
     );
     assert.equal((await events.get(String(eventId)))?.pdu.content['body'], 'secret name');
     await refused(403, 'M_FORBIDDEN', li.get(`/_matrix/client/v1/media/download/${String(uri).slice(6)}`));
+    const { audit } = network.island('acme.test').homeserver.db;
+    await audit.settled();
+    const line = (await audit.page()).find(({ detail }) => detail?.['event_id'] === eventId);
+    assert.equal(line?.action, 'border.deny');
+    assert.equal(line.actor, bo.userId);
+    assert.equal(line.detail?.['room'], roomId);
+    assert.deepEqual(line.detail['codes'], ['files_denied']);
   });
 });

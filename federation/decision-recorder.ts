@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Decision } from '../policy/decision.ts';
+import type { Question } from '../policy/question.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../protocol/json.ts';
+import type { Clock } from '../protocol/runtime.ts';
+import type { DecisionRecord, DecisionStore } from '../storage/stores/decision-store.ts';
+
+/** What is lost when the process is killed: the decisions of so many milliseconds. */
+const flushEveryMs = 2_000;
+/** Decisions that wait to be written; more in that time are not recorded, and the log says so. */
+const maxWaiting = 50_000;
+/** So many are looked at before something else gets its turn. */
+const perTurn = 200;
+const pruneEveryMs = 3_600_000;
+const keptMs = 30 * 24 * 3_600_000;
+/** Different questions that are kept. */
+const maxKept = 200_000;
+/** People of a partner that a question keeps: of larger rooms the first ones. */
+const maxPeople = 500;
+
+interface Asked {
+  readonly question: Question;
+  readonly decision: Decision;
+  readonly ts: number;
+}
+
+/**
+ * Records what the border was asked and answered, for `policy replay`. Whoever asks pays for a place in a list;
+ * the rest happens later, in pieces. Facts only: questions hold no content.
+ */
+export class DecisionRecorder {
+  readonly #store: DecisionStore;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #waiting: Asked[] = [];
+  #skipped = 0;
+  #isTimerSet = false;
+  #flushing: Promise<void> = Promise.resolve();
+  #prunedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: { store: DecisionStore; clock: Clock; log: Logger }) {
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+  }
+
+  asked(question: Question, decision: Decision): void {
+    if (this.#waiting.length >= maxWaiting) {
+      this.#skipped += 1;
+      return;
+    }
+    this.#waiting.push({ question, decision, ts: this.#clock.now() });
+    if (this.#isTimerSet) return;
+    this.#isTimerSet = true;
+    this.#clock.setTimer(flushEveryMs, () => {
+      this.#isTimerSet = false;
+      void this.flush();
+    });
+  }
+
+  /** Writes what waits. Never rejects: what could not be written is lost, and the log says so. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#flush());
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const skipped = this.#skipped;
+    this.#skipped = 0;
+    if (skipped > 0) this.#log.warn({ skipped }, 'more decisions of the border than can be recorded');
+    try {
+      const records = await merged(waiting);
+      if (records.length > 0) await this.#store.add(records);
+      const now = this.#clock.now();
+      if (now - this.#prunedAt < pruneEveryMs) return;
+      this.#prunedAt = now;
+      await this.#store.prune(now - keptMs, maxKept);
+    } catch (error) {
+      this.#log.error({ err: error, decisions: waiting.length }, 'decisions of the border were not recorded');
+    }
+  }
+}
+
+/** One record for each question and answer. */
+async function merged(all: readonly Asked[]): Promise<DecisionRecord[]> {
+  const records = new Map<string, DecisionRecord>();
+  for (const [index, { question, decision, ts }] of all.entries()) {
+    if (index % perTurn === perTurn - 1) await new Promise((resolve) => setImmediate(resolve));
+    // Built in one place, so equal questions are equal texts; the digest does not depend on that.
+    const violations = decision.allowed ? [] : decision.violations;
+    const key = JSON.stringify([briefly(question), violations]);
+    const known = records.get(key);
+    if (known === undefined) records.set(key, recordOf(key, ts));
+    else records.set(key, { ...known, lastTs: ts, times: known.times + 1 });
+  }
+  return [...records.values()];
+}
+
+function briefly(question: Question): Question {
+  if (!('remote' in question) || question.remote.length <= maxPeople) return question;
+  return { ...question, remote: question.remote.slice(0, maxPeople) };
+}
+
+function recordOf(key: string, ts: number): DecisionRecord {
+  // The text was written a moment ago.
+  const [question, violations] = parseJson(key) as [JsonObject, JsonValue[]];
+  const codes = violations.map((violation) => (isObject(violation) ? violation['code'] : null));
+  const digest = createHash('sha256')
+    .update(JSON.stringify([question, codes], sortedKeys))
+    .digest('base64');
+  return { digest, question, violations, firstTs: ts, lastTs: ts, times: 1 };
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
