@@ -139,6 +139,25 @@ export const policySchema = Type.Object(
         closed,
       ),
     ),
+    label: Type.Optional(
+      Type.Object(
+        {
+          show: Type.Optional(
+            Type.Boolean({
+              description:
+                '[reload] Whether our clients see of theirs that they are external; true by default. What a client has stays until it syncs the room anew.',
+            }),
+          ),
+          suffix: Type.Optional(
+            text(
+              'line',
+              '[reload] Stands after their display names, such as " (Bolt)"; made of display_name by default.',
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
     events: Type.Optional(
       Type.Object(
         {

@@ -16,7 +16,7 @@ export function mergePolicy(layers: readonly PolicyLayer[]): PartnerPolicy {
 }
 
 function applyLayer(below: PartnerPolicy, { raw, ruleAt }: PolicyLayer): PartnerPolicy {
-  const { invites, rooms, files, directory, share, events } = raw;
+  const { invites, rooms, files, directory, share, events, label } = raw;
   return {
     allowLocal: raw.allow_local === undefined ? below.allowLocal : ours(raw.allow_local),
     allowRemote: raw.allow_remote === undefined ? below.allowRemote : theirs(raw.allow_remote),
@@ -39,6 +39,7 @@ function applyLayer(below: PartnerPolicy, { raw, ruleAt }: PolicyLayer): Partner
     },
     share: { ...below.share, ...given(share ?? {}) },
     events: { deny: events?.deny ?? below.events.deny },
+    label: { ...below.label, ...given(label ?? {}) },
     rules: { ...below.rules, ...rulesOf(raw, ruleAt) },
   };
 }

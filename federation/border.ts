@@ -6,7 +6,8 @@ import { mayShare } from '../policy/rules/share.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock } from '../protocol/runtime.ts';
-import type { Border, LocalEvent, RoomPlan } from '../rooms/ports.ts';
+import { externalLabel } from '../rooms/external-label.ts';
+import type { Border, ExternalLabel, LocalEvent, RoomPlan } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
 import { fileOf, otherServers, takesAway } from './border-facts.ts';
 import { BorderQuestions } from './border-questions.ts';
@@ -66,6 +67,13 @@ export class PartnerBorder implements Border {
     const server = serverNameOf(userId);
     if (server === partners.serverName) return Number.POSITIVE_INFINITY;
     return partners.get(server)?.policy.rooms.maxRemotePowerLevel ?? 0;
+  }
+
+  labelOf(serverName: string): ExternalLabel | undefined {
+    const { partners } = this.#deps;
+    if (serverName === partners.serverName) return undefined;
+    const partner = partners.get(serverName);
+    return partner === undefined ? externalLabel({ serverName }) : partner.label;
   }
 
   mayJoin(userId: string, where: RoomView | string): Decision {

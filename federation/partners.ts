@@ -3,6 +3,8 @@ import type { PolicyBook } from '../policy/book.ts';
 import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
 import { mayTalk } from '../policy/rules/talk.ts';
 import type { Clock } from '../protocol/runtime.ts';
+import { externalLabel } from '../rooms/external-label.ts';
+import type { ExternalLabel } from '../rooms/ports.ts';
 import { noOverlay, type PartnerOverlay } from './partner-overlay.ts';
 
 /** What the configuration says of a partner, as far as federation asks. */
@@ -23,6 +25,10 @@ export interface PartnerEntry {
     readonly allowCleartext: boolean;
     readonly tls: { readonly caPath?: string | undefined };
   };
+  /** What the partner is called here. */
+  readonly displayName?: string | undefined;
+  /** What it is to us. */
+  readonly relation?: string | undefined;
   /** The defaults, if the entry says nothing. */
   readonly policy?: PartnerPolicy | undefined;
   readonly source: { readonly file: string; readonly line: number; readonly rule?: string | undefined };
@@ -40,6 +46,8 @@ export interface Partner {
   readonly allowPrivateIp: boolean;
   readonly caPath?: string;
   readonly policy: PartnerPolicy;
+  /** How our clients are shown its people; undefined: like anybody. */
+  readonly label: ExternalLabel | undefined;
   /** Rooms that have other partners too stay open while this one is suspended. */
   readonly keepRooms: boolean;
   /** Keys of which nothing is believed that was first received after that time (milliseconds). */
@@ -153,7 +161,7 @@ export class PartnerRegistry implements PolicyBook {
 
 /** The stricter of what the files say and what was done at run time. */
 function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
-  const { transport } = entry;
+  const { transport, policy = defaultPartnerPolicy } = entry;
   const { caPath } = transport.tls;
   const { suspended } = overlay;
   return {
@@ -166,7 +174,8 @@ function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
     allowCleartext: transport.allowCleartext,
     allowPrivateIp: transport.allowPrivateIp,
     ...(caPath === undefined ? {} : { caPath }),
-    policy: entry.policy ?? defaultPartnerPolicy,
+    policy,
+    label: policy.label.show ? externalLabel({ ...entry, suffix: policy.label.suffix }) : undefined,
     keepRooms: suspended?.keepRooms ?? false,
     revokedKeys: new Map(Object.entries(overlay.revokedKeys).map(([keyId, { since }]) => [keyId, since])),
     rule:

@@ -19,6 +19,7 @@ export interface PartnerPolicy {
   readonly share: Readonly<Record<Shared, boolean>>;
   /** Event types that do not cross. */
   readonly events: { readonly deny: readonly string[] };
+  readonly label: LabelPolicy;
   /** Where each part stands, as `FILE:LINE`, by its key as `files.max_size`; parts that are absent are defaults. */
   readonly rules: Readonly<Record<string, string>>;
 }
@@ -50,6 +51,13 @@ interface DirectoryPolicy {
   readonly fields: readonly string[];
 }
 
+/** How our people recognise theirs. */
+export interface LabelPolicy {
+  readonly show: boolean;
+  /** Stands after their display names; absent: made of what the partner is called here. */
+  readonly suffix?: string | undefined;
+}
+
 /** What holds for a part about which nothing was said. */
 export const defaultPartnerPolicy: PartnerPolicy = {
   allowLocal: 'everyone',
@@ -66,6 +74,7 @@ export const defaultPartnerPolicy: PartnerPolicy = {
   directory: { expose: [], fields: ['display_name', 'avatar'] },
   share: { presence: false, typing: true, receipts: true, device_names: false },
   events: { deny: [] },
+  label: { show: true },
   rules: {},
 };
 

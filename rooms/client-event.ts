@@ -1,6 +1,8 @@
 import { stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
+import { externalKey, labelFor, labelled } from './external-label.ts';
+import type { Border, ExternalLabel } from './ports.ts';
 import { quarantinedKey, shownPdu } from './quarantine.ts';
 import { membershipOf } from './room.ts';
 import type { StateSet } from './state/state-set.ts';
@@ -24,16 +26,21 @@ export interface ClientEventExtras {
  * The form that clients get (client-server API, "Room event format"): ids added, references between events
  * and signatures left out, `redacts` at both places, and `unsigned` as only we know it.
  */
-export function toClientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
+export function toClientEvent(
+  border: Pick<Border, 'labelOf'>,
+  event: StoredEvent,
+  extras: ClientEventExtras = {},
+): ClientEvent {
   const pdu = shownPdu(event);
+  const label = labelFor(border, pdu);
   const client: ClientEvent = {
-    content: pdu.content,
+    content: label === undefined ? pdu.content : labelled(pdu.content, label),
     event_id: event.eventId,
     origin_server_ts: pdu.origin_server_ts,
     room_id: event.roomId,
     sender: pdu.sender,
     type: pdu.type,
-    unsigned: unsignedOf(event, extras),
+    unsigned: unsignedOf(border, event, extras, label),
   };
   if (pdu.state_key !== undefined) client['state_key'] = pdu.state_key;
   if (pdu.type === 'm.room.redaction') {
@@ -46,8 +53,14 @@ export function toClientEvent(event: StoredEvent, extras: ClientEventExtras = {}
   return client;
 }
 
-function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
+function unsignedOf(
+  border: Pick<Border, 'labelOf'>,
+  event: StoredEvent,
+  extras: ClientEventExtras,
+  label: ExternalLabel | undefined,
+): JsonObject {
   const unsigned: JsonObject = {};
+  if (label !== undefined) unsigned[externalKey] = label.about;
   if (event.quarantined) unsigned[quarantinedKey] = true;
   if (extras.now !== undefined) unsigned['age'] = Math.max(0, extras.now - event.pdu.origin_server_ts);
   if (extras.membership !== undefined) unsigned['membership'] = extras.membership;
@@ -55,12 +68,14 @@ function unsignedOf(event: StoredEvent, extras: ClientEventExtras): JsonObject {
   if (txn !== null && event.pdu.sender === extras.userId && txn.deviceId === extras.deviceId)
     unsigned['transaction_id'] = clientTxnId(txn.txnId);
   if (extras.replaced !== undefined) {
-    unsigned['prev_content'] = shownPdu(extras.replaced).content;
+    const before = shownPdu(extras.replaced).content;
+    unsigned['prev_content'] = label === undefined ? before : labelled(before, label);
     unsigned['prev_sender'] = extras.replaced.pdu.sender;
     unsigned['replaces_state'] = extras.replaced.eventId;
   }
   if (extras.redaction !== undefined)
     unsigned['redacted_because'] = toClientEvent(
+      border,
       extras.redaction,
       extras.now === undefined ? {} : { now: extras.now },
     );
@@ -102,7 +117,7 @@ export async function clientEventsFor(
   const others = await ctx.lookup.many(wanted, events[0] && ctx.rooms.peek(events[0].roomId));
   return events.map((event, index) => {
     const place = places[index] ?? {};
-    return toClientEvent(event, {
+    return toClientEvent(ctx.border, event, {
       ...reader,
       now,
       membership: event.stateGroupAfter === null ? undefined : membershipOf(others.get(place.member ?? '')),
@@ -126,6 +141,6 @@ export async function clientStateFor(
   const wanted = events.flatMap(({ redactedBy }) => redactedBy ?? []);
   const redactions = await ctx.lookup.many(wanted, events[0] && ctx.rooms.peek(events[0].roomId));
   return events.map((event) =>
-    toClientEvent(event, { ...reader, now, redaction: redactions.get(event.redactedBy ?? '') }),
+    toClientEvent(ctx.border, event, { ...reader, now, redaction: redactions.get(event.redactedBy ?? '') }),
   );
 }

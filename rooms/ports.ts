@@ -119,6 +119,14 @@ export interface RoomPlan {
   }[];
 }
 
+/** How our clients are shown the people of another server. */
+export interface ExternalLabel {
+  /** Stands after the display name. */
+  readonly suffix: string;
+  /** `{server_name, label, relation}` */
+  readonly about: JsonObject;
+}
+
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
   /** `room` is absent where we do not hold it: an invitation from outside. */
@@ -132,6 +140,8 @@ export interface Border {
   powerLimit(userId: string): number;
   /** May one of ours join that room, or (where we do not hold it) a room that a server lets them into? */
   mayJoin(userId: string, where: RoomView | string): Decision;
+  /** How our clients are shown the people of another server; undefined: as they are. Asked for every member event. */
+  labelOf(serverName: string): ExternalLabel | undefined;
   /** What is wrong with an event of others that takes its place in the room all the same: a quarantine. */
   judgeReceived(room: RoomView, event: RoomEvent): Decision;
 }

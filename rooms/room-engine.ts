@@ -1,9 +1,11 @@
 import { type StateMap, stateKeyOf } from '../protocol/event.ts';
-import type { JsonValue } from '../protocol/json.ts';
+import { serverNameOf } from '../protocol/identifiers.ts';
+import type { JsonObject, JsonValue } from '../protocol/json.ts';
 import { type ClientEventExtras, clientEventsFor, clientStateFor, toClientEvent } from './client-event.ts';
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
+import { externalKey, labelled, shownContent, unlabelled } from './external-label.ts';
 import { type FetchedHistory, fetchHistory } from './history.ts';
 import { forgetRoom } from './membership/forget.ts';
 import { type InviteOptions, inviteUser, repeatInvite } from './membership/invite.ts';
@@ -60,7 +62,7 @@ export class RoomEngine {
     return this.#txns.once(request.userId, request.txn, () => {
       if (isInvitation(request)) return this.#sendInvitation(request);
       if (request.type === 'm.room.redaction') return this.#sendRedaction(request);
-      return sendEvent(this.#ctx, request);
+      return this.#sendEvent(request);
     });
   }
 
@@ -164,7 +166,19 @@ export class RoomEngine {
   }
 
   clientEvent(event: StoredEvent, extras: ClientEventExtras = {}): ClientEvent {
-    return toClientEvent(event, extras);
+    return toClientEvent(this.#ctx.border, event, extras);
+  }
+
+  /** What people see as the content of an event. */
+  shownContent(event: StoredEvent): JsonObject {
+    return shownContent(this.#ctx.border, event);
+  }
+
+  /** The profile of somebody of another server as our people see it. */
+  shownProfile(userId: string, profile: JsonObject): JsonObject {
+    const label = this.#ctx.border.labelOf(serverNameOf(userId));
+    const { [externalKey]: _theirs, ...own } = profile;
+    return label === undefined ? own : { ...labelled(own, label), [externalKey]: label.about };
   }
 
   /** `invite_state` of an invited user; undefined for somebody who is not invited. */
@@ -255,6 +269,14 @@ export class RoomEngine {
     request: { earliest: readonly string[]; latest: readonly string[]; limit: number; minDepth: number },
   ): Promise<JsonValue[]> {
     return getMissingEvents(this.#ctx, origin, roomId, request);
+  }
+
+  /** What a client read of a member of a partner and writes back is not that member's own any more: the label goes. */
+  async #sendEvent(request: SendRequest): Promise<{ eventId: string }> {
+    const { type, stateKey, content, roomId } = request;
+    if (type !== 'm.room.member' || stateKey === undefined) return sendEvent(this.#ctx, request);
+    const member = (await this.#ctx.rooms.get(roomId))?.get('m.room.member', stateKey);
+    return sendEvent(this.#ctx, { ...request, content: unlabelled(this.#ctx.border, content, member) });
   }
 
   /** An invitation that a client sends as a state event goes the way of all invitations: border, handshake. */

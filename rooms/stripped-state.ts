@@ -1,6 +1,7 @@
 import type { Pdu } from '../protocol/event.ts';
 import { isObject, type JsonValue } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
+import { labelFor, labelled } from './external-label.ts';
 import { shownPdu } from './quarantine.ts';
 import type { StrippedState } from './types.ts';
 
@@ -45,13 +46,22 @@ export async function inviteStateFor(
   roomId: string,
 ): Promise<StrippedState[] | undefined> {
   const pending = await ctx.store.invite(roomId, userId);
-  if (pending !== undefined) return [...pending.strippedState, toStripped(pending.event)];
+  if (pending !== undefined)
+    return [...pending.strippedState, toStripped(pending.event)].map((event) => shownStripped(ctx, event));
   const room = await ctx.rooms.get(roomId);
   const invite = room?.get('m.room.member', userId);
   if (room === undefined || invite === undefined || room.membership(userId) !== 'invite') return undefined;
   const state = strippedTypes.map((type) => room.get(type, ''));
   state.push(room.get('m.room.member', invite.pdu.sender), invite);
-  return state.flatMap((event) => (event === undefined ? [] : [toStripped(shownPdu(event))]));
+  return state.flatMap((event) =>
+    event === undefined ? [] : [shownStripped(ctx, toStripped(shownPdu(event)))],
+  );
+}
+
+/** As people see it; what goes to partners is made elsewhere. */
+function shownStripped({ border }: RoomContext, event: StrippedState): StrippedState {
+  const label = labelFor(border, event);
+  return label === undefined ? event : { ...event, content: labelled(event.content, label) };
 }
 
 function toStripped(pdu: Pdu): StrippedState {

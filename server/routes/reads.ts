@@ -2,7 +2,6 @@ import { forbidden, invalidParam, notFound } from '../../http/errors.ts';
 import { type AuthenticatedUser, type Route, route } from '../../http/route.ts';
 import { type StateMap, stateKeyOf } from '../../protocol/event.ts';
 import { type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
-import { shownPdu } from '../../rooms/quarantine.ts';
 import type { ClientEvent, StoredEvent } from '../../rooms/types.ts';
 import { acceptsEvent, isRoomEventFilter, type RoomEventFilter } from '../event-filter.ts';
 import { type RoomReader, roomReader } from '../room-access.ts';
@@ -24,7 +23,7 @@ export function readRoutes(deps: ClientApiDeps): Route[] {
         const { roomId = '', eventType = '', stateKey = '' } = params;
         const event = await readableEntry(deps, user.userId, roomId, [eventType, stateKey]);
         if (event === undefined) throw notFound('The room has no such state');
-        if (query.get('format') !== 'event') return shownPdu(event).content;
+        if (query.get('format') !== 'event') return engine.shownContent(event);
         return firstOf(await engine.clientEvents(user, [event]));
       },
     });
@@ -81,7 +80,8 @@ export function readRoutes(deps: ClientApiDeps): Route[] {
         if (view?.membership(user.userId) !== 'join') throw forbidden('You are not joined to this room');
         const joined: JsonObject = {};
         for (const userId of view.joinedUsers()) {
-          const { displayname, avatar_url } = shownMember(view.members.get(userId));
+          const member = view.members.get(userId);
+          const { displayname, avatar_url } = member === undefined ? {} : engine.shownContent(member);
           joined[userId] = {
             ...(typeof displayname === 'string' ? { display_name: displayname } : {}),
             ...(typeof avatar_url === 'string' ? { avatar_url } : {}),
@@ -180,8 +180,4 @@ export function passing<E extends StoredEvent>(
   events: readonly E[],
 ): E[] {
   return events.filter(({ pdu }) => acceptsEvent(filter, pdu));
-}
-
-function shownMember(event: StoredEvent | undefined): JsonObject {
-  return event === undefined ? {} : shownPdu(event).content;
 }

@@ -153,10 +153,13 @@ describe('profiles', () => {
   it('of partners are asked for by those who are logged in, never by strangers', async () => {
     const eve = await Client.create(network.island('bolt.test'), 'eve');
     await ok(setName(eve, 'Eve of Bolt'));
-    assert.deepEqual(await ok(profile(alice, eve.userId)), { displayname: 'Eve of Bolt' });
-    assert.deepEqual(await ok(alice.get(v3`/profile/${eve.userId}/displayname`)), {
-      displayname: 'Eve of Bolt',
+    assert.deepEqual(await ok(profile(eve, eve.userId)), { displayname: 'Eve of Bolt' });
+    const displayname = 'Eve of Bolt (bolt.test)';
+    assert.deepEqual(await ok(profile(alice, eve.userId)), {
+      displayname,
+      'org.archipelago.external': { server_name: 'bolt.test', label: 'bolt.test' },
     });
+    assert.deepEqual(await ok(alice.get(v3`/profile/${eve.userId}/displayname`)), { displayname });
     await refused(404, 'M_NOT_FOUND', profile(alice, '@nobody:bolt.test'));
     await refused(403, 'M_FORBIDDEN', profile(anybody, eve.userId));
     const expired = Client.of(island, { access_token: 'not a token'.replaceAll(' ', '') });

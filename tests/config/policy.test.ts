@@ -65,6 +65,13 @@ describe('The policy of a partner in the files', () => {
     assert.equal(ruleOf(policy, 'share.presence'), 'default of share.presence');
   });
 
+  it('says how people of a partner are marked, for all partners or for one', async () => {
+    const defaults = 'partner_defaults:\n  policy:\n    label: {suffix: " (external)"}\n';
+    assert.deepEqual((await policyOf(defaults, '')).label, { show: true, suffix: ' (external)' });
+    const none = '    policy: {label: {show: false}}\n';
+    assert.deepEqual((await policyOf(defaults, none)).label, { show: false, suffix: ' (external)' });
+  });
+
   for (const [name, partner, message] of [
     [
       'a person of another company among ours',

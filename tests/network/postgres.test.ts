@@ -64,7 +64,10 @@ describe('an island on PostgreSQL and one on SQLite', () => {
       assert.equal(file.bytes.toString(), 'a file');
     }
     await ok(pia.put(v3`/profile/${pia.userId}/displayname`, { displayname: 'Pia\u0000 of Postgres' }));
-    assert.equal(at(await ok(li.get(v3`/profile/${pia.userId}`)), 'displayname'), 'Pia\u0000 of Postgres');
+    assert.equal(at(await ok(pia.get(v3`/profile/${pia.userId}`)), 'displayname'), 'Pia\u0000 of Postgres');
+    // Ours see where she is, and no characters that could hide it.
+    const shown = await ok(li.get(v3`/profile/${pia.userId}`));
+    assert.equal(at(shown, 'displayname'), 'Pia of Postgres (postgres.test)');
     const eventId = await li.say(roomId, 'read and forget me');
     await network.settled();
     await ok(pia.post(v3`/rooms/${roomId}/receipt/m.read/${eventId}`));

@@ -123,6 +123,7 @@ export class Island {
       mayCreate: () => ({ allowed: true }),
       mayJoin: () => ({ allowed: true }),
       judgeReceived: () => ({ allowed: true }),
+      labelOf: () => undefined,
       powerLimit: () => Number.POSITIVE_INFINITY,
       mayTalkTo: (server) => this.#knows(server),
       mayInvite: (from, to) => {
