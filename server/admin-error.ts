@@ -1,8 +1,14 @@
+/** `invalid`: it could never be. `conflict`: it cannot be as things stand. */
+export type AdminErrorKind = 'invalid' | 'not-found' | 'conflict' | 'forbidden';
+
 /** Something that the administrator can put right; the message says what and how, in one line. */
 export class AdminError extends Error {
-  constructor(message: string, options: { cause?: unknown } = {}) {
+  readonly kind: AdminErrorKind;
+
+  constructor(message: string, options: { cause?: unknown; kind?: AdminErrorKind } = {}) {
     super(message, options);
     this.name = 'AdminError';
+    this.kind = options.kind ?? 'invalid';
   }
 }
 

@@ -39,6 +39,7 @@ export class Homeserver {
   readonly engine: RoomEngine;
   readonly federation: Federation;
   readonly sync: SyncService;
+  readonly people: LocalPeople;
   readonly partners: PartnerRegistry;
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
@@ -53,6 +54,7 @@ export class Homeserver {
     engine: RoomEngine;
     federation: Federation;
     sync: SyncService;
+    people: LocalPeople;
     partners: PartnerRegistry;
     partnerActions: PartnerActions;
     keys: IslandKeys;
@@ -66,6 +68,7 @@ export class Homeserver {
     this.engine = parts.engine;
     this.federation = parts.federation;
     this.sync = parts.sync;
+    this.people = parts.people;
     this.partners = parts.partners;
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
@@ -91,6 +94,7 @@ export class Homeserver {
       });
       const partnerActions = new PartnerActions({ partners, db, clock, log: log.child({ sub: 'partners' }) });
       const journal = new DecisionJournal({ db, clock, log: log.child({ sub: 'border' }) });
+      const people = new LocalPeople(serverName, await db.departments.all());
       const federation = new Federation({
         serverName,
         signingKey: keys.signingKey,
@@ -98,7 +102,7 @@ export class Homeserver {
         software: { name: 'Archipelago', version },
         proxyUrl: config.httpsProxy,
         partners,
-        people: new LocalPeople(serverName, await db.departments.all()),
+        people,
         asked: journal.asked,
         db,
         clock,
@@ -202,6 +206,7 @@ export class Homeserver {
         engine,
         federation,
         sync,
+        people,
         partners,
         partnerActions,
         keys,

@@ -6,9 +6,7 @@ import { StorageError } from '../storage/database.ts';
 import { AdminError } from './admin-error.ts';
 import { ControlClient } from './control/control-client.ts';
 import { ControlServer } from './control/control-server.ts';
-import { DirectAdministration, partnerSummary } from './control/direct-administration.ts';
 import { type Homeserver, type HomeserverDeps, startHomeserver } from './homeserver.ts';
-import { version } from './version.ts';
 
 /** So long a command may have the database while the island wants to start. */
 const lockWaitMs = 2_000;
@@ -33,7 +31,7 @@ export class RunningIsland {
     try {
       await island.#openControl();
       // A partner that was added after the configuration was read, and before commands could say so.
-      await island.reloadPartners();
+      await island.reload();
     } catch (error) {
       await island.close();
       throw error;
@@ -42,18 +40,18 @@ export class RunningIsland {
   }
 
   async #openControl(): Promise<void> {
-    const { config, db, accounts, federation, partnerActions } = this.homeserver;
+    const { config, db, accounts, people, partners, partnerActions, federation, engine } = this.homeserver;
     this.#control = await ControlServer.open({
       dataDirectory: config.dataDirectory,
-      administration: new DirectAdministration({
+      context: {
+        config,
         db,
+        clock: this.#deps.clock,
         accounts,
-        partners: async () => (await federation.status()).map(partnerSummary),
-        actions: partnerActions,
-      }),
-      island: {
-        describe: () => ({ server_name: config.serverName, pid: process.pid, version }),
-        reloadPartners: () => this.reloadPartners(),
+        people,
+        partners,
+        partnerActions,
+        island: { federation, engine, reload: () => this.reload() },
       },
       log: this.#deps.log.child({ sub: 'control' }),
     });
@@ -63,7 +61,7 @@ export class RunningIsland {
    * Reads the configuration again and takes over its partners. Throws AdminError for one with mistakes; then
    * everything stays as it is. One after the other: what is on disk last is what is in force.
    */
-  reloadPartners(): Promise<{ partners: number }> {
+  reload(): Promise<{ partners: number }> {
     const reload = this.#reload.then(() => this.#readPartners());
     this.#reload = reload.catch(() => undefined);
     return reload;

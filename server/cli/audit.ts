@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { ChainFault } from '../../storage/audit/chain.ts';
+import type { ResultOf } from '../admin/table.ts';
 import { AdminError } from '../admin-error.ts';
-import { administer } from '../control/access.ts';
+import { administer, administration } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { print } from './terminal.ts';
 
@@ -11,7 +11,7 @@ export function addAuditVerify(audit: Command): void {
     .description('Check that no line of the audit log was changed, taken out or cut off.');
   withConfig(command).action(async (options: ConfigOption) => {
     const config = await readConfiguration(options.config);
-    const { lines, fault } = await administer(config, (island) => island.verifyAudit());
+    const { lines, fault } = await administer(config, 'audit.verify', {});
     if (fault !== null) throw new AdminError(`The audit log is not whole: ${describe(fault)}`);
     print(`The audit log is whole: ${lines} lines.`);
   });
@@ -23,11 +23,11 @@ export function addAuditExport(audit: Command): void {
     .description('Write the audit log to standard output, one JSON object a line, oldest first.');
   withConfig(command).action(async (options: ConfigOption) => {
     const config = await readConfiguration(options.config);
-    await administer(config, async (island) => {
+    await administration(config, async (island) => {
       for (let after = 0; ; ) {
-        const page = await island.auditPage({ after });
-        for (const record of page) print(JSON.stringify(record));
-        const last = page.at(-1);
+        const { lines } = await island.call('audit.page', { after });
+        for (const record of lines) print(JSON.stringify(record));
+        const last = lines.at(-1);
         if (last === undefined) return;
         after = last.seq;
       }
@@ -35,7 +35,7 @@ export function addAuditExport(audit: Command): void {
   });
 }
 
-function describe(fault: ChainFault): string {
+function describe(fault: NonNullable<ResultOf<'audit.verify'>['fault']>): string {
   if (fault.kind === 'altered') return `line ${fault.seq} was altered`;
   if (fault.kind === 'missing') return `line ${fault.seq} is missing`;
   return `line ${fault.seq} does not belong after the one before it`;

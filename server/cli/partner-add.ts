@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
+import { reloadIfRunning } from '../control/access.ts';
 import { systemClock } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { confirm } from './confirm.ts';
@@ -34,7 +35,7 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
   });
   const { serverName } = planned.card;
   if (planned.kind === 'same') {
-    await addPartner(config, planned);
+    await addPartner(config, planned, () => reloadIfRunning(config));
     print(`${serverName} is a partner by this very card already. Nothing was changed.`);
     return;
   }
@@ -45,7 +46,7 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
       'Let their admin read the fingerprint out by phone. Is it the same? Type yes: ',
       'Compare the fingerprint with their admin, then run this again with --yes.',
     );
-  const { isRunning } = await addPartner(config, planned);
+  const { isRunning } = await addPartner(config, planned, () => reloadIfRunning(config));
   const what =
     planned.kind === 'new' ? `${serverName} is a partner now` : `The new card of ${serverName} is in force`;
   const when = isRunning

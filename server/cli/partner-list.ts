@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { PartnerSummary } from '../admin/operations/partners.ts';
 import { administer } from '../control/access.ts';
-import type { PartnerSummary } from '../control/administration.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { print, table } from './terminal.ts';
 
@@ -11,7 +11,7 @@ export function addPartnerList(partners: Command): void {
     .option('--json', 'as JSON, for other programs');
   withConfig(command).action(async (options: ConfigOption & { readonly json?: boolean }) => {
     const config = await readConfiguration(options.config);
-    const list = await administer(config, (island) => island.listPartners());
+    const { partners: list } = await administer(config, 'partner.list', {});
     if (options.json === true) print(JSON.stringify(list, null, 2));
     else if (list.length === 0) print('There are no partners: this island talks to nobody.');
     else print(table(['PARTNER', 'STATE', 'LINK', 'SINCE', 'TO DELIVER'], list.map(row)));

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { reloadIfRunning } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { print } from './terminal.ts';
 
@@ -9,7 +10,7 @@ export function addPartnerRemove(partners: Command): void {
   withConfig(command).action(async (serverName: string, options: ConfigOption) => {
     const config = await readConfiguration(options.config);
     const { removePartner } = await import('../partners/remove-partner.ts');
-    const { isRunning } = await removePartner(config, serverName);
+    const { isRunning } = await removePartner(config, serverName, () => reloadIfRunning(config));
     const when = isRunning
       ? 'The running island has taken it over.'
       : 'The island does not run: it holds from its next start.';

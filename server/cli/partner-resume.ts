@@ -11,7 +11,9 @@ export function addPartnerResume(partners: Command): void {
     );
   withConfig(command).action(async (serverName: string, options: ConfigOption) => {
     const config = await readConfiguration(options.config);
-    const { wasSuspended } = await administer(config, (island) => island.resumePartner({ serverName }));
+    const { was_suspended: wasSuspended } = await administer(config, 'partner.resume', {
+      server_name: serverName,
+    });
     const partner = config.partners.find((entry) => entry.serverName === serverName);
     if (partner?.state === 'suspended')
       print(`${serverName} stays suspended: ${partner.source.rule} says so.`);

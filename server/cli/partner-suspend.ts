@@ -19,9 +19,11 @@ export function addPartnerSuspend(partners: Command): void {
   withConfig(command).action(async (serverName: string, options: Options) => {
     const { reason, keepRooms = false } = options;
     const config = await readConfiguration(options.config);
-    const { wasSuspended } = await administer(config, (island) =>
-      island.suspendPartner({ serverName, ...(reason === undefined ? {} : { reason }), keepRooms }),
-    );
+    const { was_suspended: wasSuspended } = await administer(config, 'partner.suspend', {
+      server_name: serverName,
+      keep_rooms: keepRooms,
+      ...(reason === undefined ? {} : { reason }),
+    });
     print(
       wasSuspended
         ? `${serverName} was suspended already.`

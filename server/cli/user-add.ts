@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { localpartOf } from './local-user.ts';
 import { readPassword, withPassword } from './password.ts';
 import { print } from './terminal.ts';
 
@@ -17,10 +16,9 @@ export function addUserAdd(users: Command): void {
     .option('--admin', 'an administrator of this island');
   withConfig(withPassword(command)).action(async (user: string, options: UserAddOptions) => {
     const config = await readConfiguration(options.config);
-    const localpart = localpartOf(user, config);
     const password = await readPassword(options.password);
     const admin = options.admin === true;
-    const { userId } = await administer(config, (island) => island.addUser({ localpart, password, admin }));
+    const { user_id: userId } = await administer(config, 'user.add', { user, password, admin });
     print(`Added ${userId}${admin ? ', an administrator' : ''}`);
   });
 }

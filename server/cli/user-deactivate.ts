@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { localpartOf } from './local-user.ts';
 import { counted, print } from './terminal.ts';
 
 export function addUserDeactivate(users: Command): void {
@@ -10,8 +9,7 @@ export function addUserDeactivate(users: Command): void {
     .description('Lock a user out for good: all sessions end, and nobody can sign in under that name again.');
   withConfig(command).action(async (user: string, options: ConfigOption) => {
     const config = await readConfiguration(options.config);
-    const localpart = localpartOf(user, config);
-    const { sessions } = await administer(config, (island) => island.deactivateUser({ localpart }));
-    print(`@${localpart}:${config.serverName} is deactivated; ${counted(sessions, 'session')} ended`);
+    const { user_id: userId, sessions } = await administer(config, 'user.deactivate', { user });
+    print(`${userId} is deactivated; ${counted(sessions, 'session')} ended`);
   });
 }

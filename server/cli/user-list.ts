@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { administer } from '../control/access.ts';
+import type { Config } from '../../config/config.ts';
+import type { UserSummary } from '../admin/operations/users.ts';
+import { administration } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { print, table } from './terminal.ts';
 
@@ -10,7 +12,7 @@ export function addUserList(users: Command): void {
     .option('--json', 'as JSON, for other programs');
   withConfig(command).action(async (options: ConfigOption & { readonly json?: boolean }) => {
     const config = await readConfiguration(options.config);
-    const list = await administer(config, (island) => island.listUsers());
+    const list = await allUsers(config);
     if (options.json === true) print(JSON.stringify(list, null, 2));
     else if (list.length === 0) print('There are no users yet.');
     else
@@ -26,5 +28,17 @@ export function addUserList(users: Command): void {
           ]),
         ),
       );
+  });
+}
+
+function allUsers(config: Config): Promise<UserSummary[]> {
+  return administration(config, async (island) => {
+    const users: UserSummary[] = [];
+    for (let after = ''; ; ) {
+      const page = await island.call('user.list', { after });
+      users.push(...page.users);
+      if (page.next === null) return users;
+      after = page.next;
+    }
   });
 }

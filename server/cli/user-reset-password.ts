@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { localpartOf } from './local-user.ts';
 import { readPassword, withPassword } from './password.ts';
 import { counted, print } from './terminal.ts';
 
@@ -12,12 +11,12 @@ export function addUserResetPassword(users: Command): void {
   withConfig(withPassword(command)).action(
     async (user: string, options: ConfigOption & { readonly password?: string }) => {
       const config = await readConfiguration(options.config);
-      const localpart = localpartOf(user, config);
       const password = await readPassword(options.password);
-      const { sessions } = await administer(config, (island) =>
-        island.resetPassword({ localpart, password }),
-      );
-      print(`@${localpart}:${config.serverName} has the new password; ${counted(sessions, 'session')} ended`);
+      const { user_id: userId, sessions } = await administer(config, 'user.reset-password', {
+        user,
+        password,
+      });
+      print(`${userId} has the new password; ${counted(sessions, 'session')} ended`);
     },
   );
 }

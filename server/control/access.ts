@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
+import type { Administration, OperationName, ParamsOf, ResultOf } from '../admin/table.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type { Administration } from './administration.ts';
 import { ControlClient } from './control-client.ts';
 
 /** An island that starts or stops, or another command, is waited for. */
@@ -18,10 +18,19 @@ export async function connectTo(config: Config): Promise<ControlClient | undefin
   return island;
 }
 
-/** Does something to an island: through the running one, or on its database while it is stopped. */
-export async function administer<T>(
+/** Does one thing to an island, whether it runs or not. */
+export function administer<Name extends OperationName>(
   config: Config,
-  run: (administration: Administration) => Promise<T>,
+  name: Name,
+  params: ParamsOf<Name>,
+): Promise<ResultOf<Name>> {
+  return administration(config, (island) => island.call(name, params));
+}
+
+/** Does several things to an island: through the running one, or on its database while it is stopped. */
+export async function administration<T>(
+  config: Config,
+  run: (island: Administration) => Promise<T>,
 ): Promise<T> {
   const giveUp = Date.now() + waitMs;
   for (;;) {
@@ -50,4 +59,11 @@ async function tryOpen(config: Config, mayWait: boolean) {
     if (mayWait && systemCode(error) === 'locked') return undefined;
     throw error;
   }
+}
+
+/** Lets the island read its configuration again, if it runs. */
+export async function reloadIfRunning(config: Config): Promise<{ readonly isRunning: boolean }> {
+  const island = await connectTo(config);
+  await island?.call('config.reload', {});
+  return { isRunning: island !== undefined };
 }

@@ -1,15 +1,10 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import type { AuditRecord } from '../../storage/audit/chain.ts';
+import type { Administration, OperationName, ParamsOf, ResultOf } from '../admin/table.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import type {
-  Administration,
-  AuditVerdict,
-  IslandDescription,
-  PartnerSummary,
-  UserSummary,
-} from './administration.ts';
 import { findSocket } from './socket-path.ts';
+
+type IslandDescription = ResultOf<'island.describe'>;
 
 const timeoutMs = 60_000;
 
@@ -32,7 +27,7 @@ export class ControlClient implements Administration {
   static async connect(dataDirectory: string): Promise<ControlClient | undefined> {
     const client = new ControlClient(await findSocket(dataDirectory));
     try {
-      client.#island = await client.#call('describe');
+      client.#island = await client.call('island.describe', {});
       return client;
     } catch (error) {
       const code = systemCode(error instanceof Error ? error.cause : undefined);
@@ -42,56 +37,11 @@ export class ControlClient implements Administration {
     }
   }
 
-  /** Lets the island read its configuration again and take over the partners. */
-  reloadPartners(): Promise<{ partners: number }> {
-    return this.#call('reloadPartners');
-  }
-
-  addUser(user: { localpart: string; password: string; admin: boolean }): Promise<{ userId: string }> {
-    return this.#call('addUser', user);
-  }
-
-  listUsers(): Promise<UserSummary[]> {
-    return this.#call('listUsers');
-  }
-
-  resetPassword(user: { localpart: string; password: string }): Promise<{ sessions: number }> {
-    return this.#call('resetPassword', user);
-  }
-
-  deactivateUser(user: { localpart: string }): Promise<{ sessions: number }> {
-    return this.#call('deactivateUser', user);
-  }
-
-  suspendPartner(request: {
-    serverName: string;
-    reason?: string | undefined;
-    keepRooms: boolean;
-  }): Promise<{ wasSuspended: boolean }> {
-    return this.#call('suspendPartner', request);
-  }
-
-  resumePartner(request: { serverName: string }): Promise<{ wasSuspended: boolean }> {
-    return this.#call('resumePartner', request);
-  }
-
-  auditPage(request: { after: number }): Promise<AuditRecord[]> {
-    return this.#call('auditPage', request);
-  }
-
-  verifyAudit(): Promise<AuditVerdict> {
-    return this.#call('verifyAudit');
-  }
-
-  listPartners(): Promise<PartnerSummary[]> {
-    return this.#call('listPartners');
-  }
-
-  async #call<T>(name: string, parameters: object = {}): Promise<T> {
-    const { status, body } = await this.#post(name, JSON.stringify(parameters));
+  async call<Name extends OperationName>(name: Name, params: ParamsOf<Name>): Promise<ResultOf<Name>> {
+    const { status, body } = await this.#post(name, JSON.stringify(params));
     const answer: unknown = JSON.parse(body);
     // The island answers with what its operation of that name gives.
-    if (status === 200) return answer as T;
+    if (status === 200) return answer as ResultOf<Name>;
     const error = typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : body;
     throw new AdminError(String(error));
   }

@@ -3,7 +3,7 @@ import type { Config, PartnerConfig } from '../../config/config.ts';
 import { type Card, judgeCard, readCard } from '../../federation/card.ts';
 import type { PartnerPolicy } from '../../policy/partner-policy.ts';
 import { AdminError } from '../admin-error.ts';
-import { type Applied, applyChange, loadPlanned, reload } from './change-file.ts';
+import { type Applied, applyChange, loadPlanned, type Reload } from './change-file.ts';
 import { isInOwnFile, keysInUse, newPartnerText, partnerFile, updatedPartnerText } from './partner-file.ts';
 
 /** What adding a card would do. */
@@ -88,6 +88,10 @@ async function wouldBe(
 }
 
 /** Makes a planned partner one: writes its file, and tells the running island. */
-export function addPartner(config: Config, { kind, file, text }: PlannedPartner): Promise<Applied> {
-  return kind === 'same' ? reload(config) : applyChange(config, file, text);
+export function addPartner(
+  config: Config,
+  { kind, file, text }: PlannedPartner,
+  reload: Reload,
+): Promise<Applied> {
+  return kind === 'same' ? reload() : applyChange(config, file, text, reload);
 }

@@ -4,7 +4,6 @@ import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { describeProblems } from '../../config/problem.ts';
 import { AdminError, systemCode } from '../admin-error.ts';
-import { connectTo } from '../control/access.ts';
 import { deleteFile, makeFolder, replaceFile } from '../files.ts';
 
 /** Whether a running island has taken the change over; a stopped one does at its next start. */
@@ -12,17 +11,25 @@ export interface Applied {
   readonly isRunning: boolean;
 }
 
+/** Lets the island take its configuration over, if it runs. */
+export type Reload = () => Promise<Applied>;
+
 /**
  * Writes (or with null deletes) a file of the configuration, and lets the running island take it over. All or
  * nothing: a file with which the whole configuration would have mistakes is never written, and one that the
  * island refuses is put back as it was. Throws AdminError.
  */
-export async function applyChange(config: Config, file: string, text: string | null): Promise<Applied> {
+export async function applyChange(
+  config: Config,
+  file: string,
+  text: string | null,
+  reload: Reload,
+): Promise<Applied> {
   await loadPlanned(config, file, text);
   const before = await readIfThere(file);
   await write(file, text);
   try {
-    return await reload(config);
+    return await reload();
   } catch (cause) {
     await write(file, before ?? null);
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -39,13 +46,6 @@ export async function loadPlanned(config: Config, file: string, text: string | n
   throw new AdminError(
     `Nothing was changed, since with this change ${describeProblems(loaded.problems, config.directory)}`,
   );
-}
-
-/** Lets a running island read its partners again. */
-export async function reload(config: Config): Promise<Applied> {
-  const island = await connectTo(config);
-  await island?.reloadPartners();
-  return { isRunning: island !== undefined };
 }
 
 async function write(file: string, text: string | null): Promise<void> {

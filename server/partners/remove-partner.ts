@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../../config/config.ts';
 import { AdminError } from '../admin-error.ts';
-import { type Applied, applyChange } from './change-file.ts';
+import { type Applied, applyChange, type Reload } from './change-file.ts';
 import { holdsOnly, isInOwnFile } from './partner-file.ts';
 
 /**
  * Deletes the file that `partner add` wrote, and tells the island. Throws AdminError for a partner that there is not,
  * and for one that was written elsewhere: then it says where.
  */
-export async function removePartner(config: Config, serverName: string): Promise<Applied> {
+export async function removePartner(config: Config, serverName: string, reload: Reload): Promise<Applied> {
   const partner = config.partners.find((candidate) => candidate.serverName === serverName);
   if (partner === undefined) throw new AdminError(`${serverName} is not a partner of ${config.serverName}`);
   const { file, line } = partner.source;
@@ -17,5 +17,5 @@ export async function removePartner(config: Config, serverName: string): Promise
     throw new AdminError(
       `The partner ${serverName} was written by hand: remove the entry that begins at ${file}:${line}, then restart the island`,
     );
-  return applyChange(config, file, null);
+  return applyChange(config, file, null, reload);
 }

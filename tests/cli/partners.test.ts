@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { loadConfig } from '../../config/load.ts';
 import { fingerprint, makeCard, readCard } from '../../federation/card.ts';
 import { type SigningKey, signingKeyFromSeed } from '../../protocol/signing.ts';
-import type { PartnerSummary } from '../../server/control/administration.ts';
+import type { PartnerSummary } from '../../server/admin/operations/partners.ts';
 import { planPartner } from '../../server/partners/add-partner.ts';
 import { partnerEntry } from '../config/support.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -24,7 +24,7 @@ async function list(config: string): Promise<PartnerSummary[]> {
 
 /** The same from a running island, without a process for each question. */
 async function ask(config: string): Promise<PartnerSummary[]> {
-  return (await controlOf(config)).listPartners();
+  return (await (await controlOf(config)).call('partner.list', {})).partners;
 }
 
 /** A file with a card of an island that is not there. */

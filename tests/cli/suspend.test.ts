@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PartnerSummary } from '../../server/control/administration.ts';
+import type { PartnerSummary } from '../../server/admin/operations/partners.ts';
 import { type AuditRecord, ChainVerifier, chainStart } from '../../storage/audit/chain.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { buildProgram, IslandProcess, succeeds } from '../support/program.ts';
@@ -34,7 +34,8 @@ describe('archipelago partner suspend, resume and audit', function () {
   }
 
   async function partnerOf(config: string): Promise<PartnerSummary> {
-    const [partner] = await (await controlOf(config)).listPartners();
+    const { partners } = await (await controlOf(config)).call('partner.list', {});
+    const [partner] = partners;
     assert.ok(partner);
     return partner;
   }
@@ -75,15 +76,32 @@ describe('archipelago partner suspend, resume and audit', function () {
       .map((line): AuditRecord => JSON.parse(line));
     assert.equal(new ChainVerifier({ seq: 0, hash: chainStart }).check(lines), undefined);
     assert.deepEqual(
-      lines.map(({ action, subject }) => [action, subject]),
+      lines.map(({ action, outcome, subject, detail }) => [action, outcome, subject, detail]),
       [
-        ['partner.suspend', 'bolt.test'],
-        ['partner.resume', 'bolt.test'],
-        ['partner.suspend', 'bolt.test'],
-        ['partner.resume', 'bolt.test'],
-        ['user.add', '@ann:acme.test'],
+        ['config.reload', 'done', undefined, { partners: 1 }],
+        ['partner.suspend', 'done', 'bolt.test', { keep_rooms: false, reason: 'a leak' }],
+        [
+          'partner.suspend',
+          'done',
+          'bolt.test',
+          { server_name: 'bolt.test', keep_rooms: false, unchanged: true },
+        ],
+        ['partner.resume', 'done', 'bolt.test', undefined],
+        ['partner.resume', 'done', 'bolt.test', { server_name: 'bolt.test', unchanged: true }],
+        [
+          'partner.suspend',
+          'failed',
+          'dock.test',
+          {
+            server_name: 'dock.test',
+            keep_rooms: false,
+            error: 'dock.test is not a partner of this server',
+          },
+        ],
+        ['partner.suspend', 'done', 'bolt.test', { keep_rooms: false }],
+        ['partner.resume', 'done', 'bolt.test', undefined],
+        ['user.add', 'done', '@ann:acme.test', { admin: false }],
       ],
     );
-    assert.deepEqual(lines[0]?.detail, { keep_rooms: false, reason: 'a leak' });
   });
 });

@@ -55,11 +55,11 @@ describe('archipelago user', function () {
       await fails([...add, '--password', password], /The user name ann is taken/);
       await fails(add, /There is no password: use --password, or give it on standard input/);
       await assert.rejects(
-        control.addUser({ localpart: 'Carl', password, admin: false }),
+        control.call('user.add', { user: 'Carl', password, admin: false }),
         /"Carl" cannot be a user name\. .*a-z, 0-9 .*\(did you mean "carl"\?\)/,
       );
       await assert.rejects(
-        control.addUser({ localpart: 'carl', password: '1234567', admin: false }),
+        control.call('user.add', { user: 'carl', password: '1234567', admin: false }),
         /A password has at least 8 characters/,
       );
     });
@@ -107,7 +107,7 @@ describe('archipelago user', function () {
       assert.equal(await whoami(island.url, token), 401);
       assert.equal((await logIn(island.url, 'bob', password)).status, 403);
       await assert.rejects(
-        control.resetPassword({ localpart: 'bob', password: another }),
+        control.call('user.reset-password', { user: 'bob', password: another }),
         /The user @bob:acme\.test is deactivated/,
       );
       await fails(['user', 'deactivate', '@eve:acme.test', '-c', config], /There is no user @eve:acme\.test/);
@@ -116,7 +116,7 @@ describe('archipelago user', function () {
         /@eve:bolt\.test is not a user of acme\.test/,
       );
       assert.deepEqual(
-        (await control.listUsers()).map((user) => user.deactivated),
+        (await control.call('user.list', {})).users.map((user) => user.deactivated),
         [false, true],
       );
     });
@@ -138,7 +138,7 @@ describe('archipelago user', function () {
     try {
       // What the killed process left is gone, and what it had acknowledged is there.
       assert.throws(() => lstatSync(dirname(left)), { code: 'ENOENT' });
-      assert.equal((await (await controlOf(config)).listUsers()).length, 2);
+      assert.equal((await (await controlOf(config)).call('user.list', {})).users.length, 2);
       assert.equal((await logIn(island.url, 'ann', password)).status, 403);
       assert.equal((await logIn(island.url, 'bob', password)).status, 200);
     } finally {

@@ -1,0 +1,131 @@
+import type { Static, TObject, TSchema } from 'typebox';
+import Value from 'typebox/value';
+import type { JsonObject, JsonValue } from '../../protocol/json.ts';
+import type { AuditOutcome } from '../../storage/audit/chain.ts';
+import { AdminError } from '../admin-error.ts';
+import type { AdminContext, Caller, RunningContext } from './context.ts';
+import { isSecret, type Operation } from './operation.ts';
+import { roles } from './roles.ts';
+import { type Administration, operations } from './table.ts';
+
+/** Whoever may open the control socket, or the database: the system's user that the island belongs to. */
+export const commandLine: Caller = { name: 'command line', roles: new Set(roles) };
+
+/** An operation as one of many: of its parameters and its result no more is known than that they fit its schemas. */
+export interface AnyOperation extends Omit<Operation, 'params' | 'run' | 'subject' | 'detail' | 'unchanged'> {
+  readonly params: TObject;
+  run(context: AdminContext | RunningContext, params: unknown, caller: Caller): Promise<JsonValue>;
+  subject?(params: unknown, context: AdminContext): string | undefined;
+  detail?(params: unknown, result: unknown): JsonObject;
+  unchanged?(result: unknown): boolean;
+}
+
+/** The table by name. `perform` checks what it hands an operation; only the types are forgotten here. */
+export const operationsByName: ReadonlyMap<string, AnyOperation> = new Map(
+  (operations as unknown as readonly AnyOperation[]).map((operation) => [operation.name, operation]),
+);
+
+/**
+ * Does one thing for one caller: checks their right and the parameters, runs it, and sees to its line in the audit log.
+ * Throws AdminError.
+ */
+export async function perform(
+  context: AdminContext,
+  operation: AnyOperation,
+  params: unknown,
+  caller: Caller,
+): Promise<JsonValue> {
+  const note = auditor(context, operation, caller);
+  if (!mayCall(operation, caller)) {
+    const refusal = new AdminError(`${operation.name} needs the role ${needed(operation)}`, {
+      kind: 'forbidden',
+    });
+    await note('denied', undefined, { error: refusal.message });
+    throw refusal;
+  }
+  if (!Value.Check(operation.params, params)) {
+    const error = new AdminError(mismatch(operation.params, params));
+    await note('failed', undefined, { error: error.message });
+    throw error;
+  }
+  let result: JsonValue;
+  try {
+    if (operation.needs === 'running island' && context.island === undefined)
+      throw new AdminError('This needs the island to run: start it first', { kind: 'conflict' });
+    result = await operation.run(context, params, caller);
+  } catch (error) {
+    const reason = error instanceof AdminError ? error.message : 'an error that nobody foresaw';
+    await note('failed', params, { ...plainParams(operation.params, params), error: reason });
+    throw error;
+  }
+  const isUnchanged = operation.unchanged?.(result) === true;
+  if (operation.audit !== 'own' || isUnchanged) {
+    const detail = operation.detail?.(params, result) ?? plainParams(operation.params, params);
+    await note('done', params, isUnchanged ? { ...detail, unchanged: true } : detail);
+  }
+  return result;
+}
+
+/** Administration by the process that has the database open: the island itself, or a command while it is stopped. */
+export function direct(context: AdminContext, caller: Caller): Administration {
+  return {
+    async call(name, params) {
+      const operation = operationsByName.get(name);
+      if (operation === undefined) throw new TypeError(`There is no operation ${name}`);
+      // What the operation of that name gives.
+      return (await perform(context, operation, params, caller)) as never;
+    },
+  };
+}
+
+export function mayCall(operation: Pick<AnyOperation, 'roles'>, { roles: held }: Caller): boolean {
+  return held.has('owner') || operation.roles.some((role) => held.has(role));
+}
+
+function needed({ roles: suitable }: AnyOperation): string {
+  return [...suitable.filter((role) => role !== 'owner'), 'owner'].join(' or ');
+}
+
+function auditor({ db, ...context }: AdminContext, operation: AnyOperation, caller: Caller) {
+  const isQuiet = operation.audit === 'read' && caller === commandLine;
+  return async (outcome: AuditOutcome, params: unknown, detail: JsonObject): Promise<void> => {
+    if (isQuiet) return;
+    const subject = params === undefined ? undefined : operation.subject?.(params, { db, ...context });
+    await db.audit.append([
+      {
+        action: operation.name,
+        outcome,
+        actor: caller.name,
+        ...(subject === undefined ? {} : { subject }),
+        ...(Object.keys(detail).length === 0 ? {} : { detail }),
+      },
+    ]);
+  };
+}
+
+const shownLength = 200;
+
+/** The parameters that may be written down; long texts are cut. */
+function plainParams<T extends TObject>(schema: T, params: Static<T>): JsonObject {
+  const isPlain = (name: string): boolean => {
+    const property: TSchema | undefined = schema.properties[name];
+    return property !== undefined && !isSecret(property);
+  };
+  const entries = Object.entries(params).filter(([name, value]) => isPlain(name) && value !== undefined);
+  return Object.fromEntries(
+    // Parameters came as JSON.
+    entries.map(([name, value]) => [name, cut(value as JsonValue)]),
+  );
+}
+
+function cut(value: JsonValue): JsonValue {
+  return typeof value === 'string' && value.length > shownLength ? `${value.slice(0, shownLength)}…` : value;
+}
+
+/** What is wrong with parameters, in the words of the first rule that they break. */
+function mismatch(schema: TObject, params: unknown): string {
+  const [first] = Value.Errors(schema, params);
+  if (first === undefined) return 'The parameters do not fit';
+  const path = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
+  return path === '' ? `The parameters ${first.message}` : `The parameter ${path} ${first.message}`;
+}

@@ -1,0 +1,29 @@
+import type { Static } from 'typebox';
+import { auditOperations } from './operations/audit.ts';
+import { islandOperations } from './operations/island.ts';
+import { partnerOperations } from './operations/partners.ts';
+import { userOperations } from './operations/users.ts';
+
+/**
+ * Everything that an admin can do. From this come the control socket, the admin API with its OpenAPI file, the check of
+ * roles and the lines of the audit log.
+ */
+export const operations = [
+  ...islandOperations,
+  ...userOperations,
+  ...partnerOperations,
+  ...auditOperations,
+] as const;
+
+type AnyOperation = (typeof operations)[number];
+
+export type OperationName = AnyOperation['name'];
+type Named<Name extends OperationName> = Extract<AnyOperation, { readonly name: Name }>;
+export type ParamsOf<Name extends OperationName> = Static<Named<Name>['params']>;
+export type ResultOf<Name extends OperationName> = Static<Named<Name>['result']>;
+
+/** What commands do to an island, whether it runs (over its control socket) or not (on its database). */
+export interface Administration {
+  /** Rejects with an error whose message is for the administrator. */
+  call<Name extends OperationName>(name: Name, params: ParamsOf<Name>): Promise<ResultOf<Name>>;
+}
