@@ -1,7 +1,7 @@
 import { parseUserId } from '../protocol/identifiers.ts';
-import { objectionToCertificates } from './check-paths.ts';
 import type { PartnerConfig } from './config.ts';
 import type { Draft, PartnerDraft } from './draft.ts';
+import { checkDefaultTransport, transportOf } from './partner-transport.ts';
 import { mergePolicy, type PolicyLayer } from './policy.ts';
 import type { RawPolicy } from './policy-schema.ts';
 import { parseEnd, parseMoment } from './units.ts';
@@ -25,6 +25,7 @@ export async function checkPartners(draft: Draft, serverName: string, now: numbe
     checkPeople(draft, entry, serverName);
     partners.push(await checkPartner(draft, entry, now));
   }
+  await checkDefaultTransport(draft);
   const defaults = draft.raw.partner_defaults?.policy;
   if (defaults !== undefined)
     checkOurs(draft, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'], defaults, serverName);
@@ -36,24 +37,6 @@ async function checkPartner(
   { raw, file, path }: PartnerDraft,
   now: number,
 ): Promise<PartnerConfig> {
-  const transport = raw.transport ?? {};
-  const urls = transport.urls ?? [];
-  const dial = transport.dial ?? 'both';
-  if (dial === 'outbound' && urls.length === 0)
-    draft.report(
-      file,
-      file.offsetOf([...path, 'transport', 'dial']),
-      'only we dial this partner, and there is no URL to dial',
-      'add transport.urls',
-    );
-  const caPath = transport.tls?.ca_path === undefined ? undefined : draft.pathIn(file, transport.tls.ca_path);
-  const objection = caPath === undefined ? undefined : await objectionToCertificates(caPath);
-  if (objection !== undefined)
-    draft.report(
-      file,
-      file.offsetOf([...path, 'transport', 'tls', 'ca_path']),
-      `ca_path ${objection.message}`,
-    );
   const validUntil = raw.valid_until === undefined ? undefined : parseEnd(raw.valid_until);
   if (validUntil !== undefined && validUntil <= now)
     draft.warn(
@@ -80,14 +63,7 @@ async function checkPartner(
     state: raw.state ?? 'active',
     validUntil,
     verifyKeys: Object.fromEntries(keys),
-    transport: {
-      type: 'link',
-      urls,
-      dial,
-      allowPrivateIp: transport.allow_private_ip ?? false,
-      allowCleartext: transport.allow_cleartext ?? false,
-      tls: { caPath },
-    },
+    transport: await transportOf(draft, { raw, file, path }),
     policy: mergePolicy(layersOf(draft, { raw, file, path })),
     card: issued === undefined ? undefined : { issued },
     source: {

@@ -9,6 +9,8 @@ interface Shape {
   readonly type?: string;
   readonly kind?: TextKind;
   readonly enum?: readonly string[];
+  /** Values that are meant to come, and what to say of them until then. */
+  readonly notYet?: Readonly<Record<string, string>>;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
   readonly patternProperties?: Readonly<Record<string, Shape>>;
@@ -134,7 +136,7 @@ class Checker {
   #scalar(node: Node, shape: Shape, path: string): unknown {
     if (!isScalar(node)) return this.#report(node, `${path} must be a single value`);
     const { value } = node;
-    if (shape.enum !== undefined) return this.#choice(node, shape.enum, path);
+    if (shape.enum !== undefined) return this.#choice(node, shape.enum, path, shape.notYet);
     if (shape.type === 'boolean') {
       if (typeof value === 'boolean') return value;
       const meant = /^(yes|on|true|1)$/i.test(String(value)) ? 'true' : 'false';
@@ -151,8 +153,8 @@ class Checker {
     if (typeof text !== 'string')
       return this.#report(
         node,
-        `${path} must be text, and is ${shown(node)}`,
-        `write it in quotes: "${node.source ?? ''}"`,
+        shape.kind === 'secret' ? `${path} must be text` : `${path} must be text, and is ${shown(node)}`,
+        shape.kind === 'secret' ? 'write it in quotes' : `write it in quotes: "${node.source ?? ''}"`,
       );
     const objection = shape.kind === undefined ? undefined : objectionTo(shape.kind, text);
     if (objection !== undefined) this.#report(node, `${path} ${objection.message}`, objection.suggestion);
@@ -176,14 +178,15 @@ class Checker {
     );
   }
 
-  #choice(node: Scalar, allowed: readonly string[], path: string): unknown {
+  #choice(node: Scalar, allowed: readonly string[], path: string, notYet: Shape['notYet'] = {}): unknown {
     const { value } = node;
     if (typeof value === 'string' && allowed.includes(value)) return value;
     const must = allowed.length === 1 ? `must be ${allowed[0]}` : `must be one of ${allowed.join(', ')}`;
+    const later = typeof value === 'string' && Object.hasOwn(notYet, value) ? notYet[value] : undefined;
     return this.#report(
       node,
       `${path} ${must}, and is ${shown(node)}`,
-      typeof value === 'string' ? didYouMean(value, allowed) : undefined,
+      later ?? (typeof value === 'string' ? didYouMean(value, allowed) : undefined),
     );
   }
 }

@@ -31,16 +31,28 @@ export interface Config {
   readonly partners: readonly PartnerConfig[];
 }
 
-export type ListenerResource = 'client' | 'federation' | 'link';
+export type ListenerResource = 'client' | 'federation' | 'link' | 'health';
 
 export interface ListenerConfig {
   readonly port: number;
   readonly bindAddresses: readonly string[];
+  /** TLS of the island itself; without it a reverse proxy is expected in front. */
+  readonly tls?: ListenerTls | undefined;
   /** Whether a reverse proxy stands in front and names the caller in `X-Forwarded-For`. */
   readonly xForwarded: boolean;
   /** The proxies that are believed. */
   readonly trustedProxies: readonly string[];
   readonly resources: readonly ListenerResource[];
+}
+
+/** A certificate and its key: where they were read, and what was read. */
+export interface ListenerTls {
+  readonly certificatePath: string;
+  readonly privateKeyPath: string;
+  /** PEM, the chain included. */
+  readonly certificate: string;
+  /** PEM. */
+  readonly privateKey: string;
 }
 
 interface OrganizationConfig {

@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
+import type { RawPartner } from './partner-schema.ts';
 import type { Problem } from './problem.ts';
-import type { RawConfig, RawPartner } from './schema.ts';
+import type { RawConfig } from './schema.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 type Path = readonly (string | number)[];

@@ -8,6 +8,7 @@ import { parseDuration, parseEnd, parseMoment, parseSize } from './units.ts';
 /** What a text of the configuration has to be, beyond being text. */
 export type TextKind =
   | 'server-name'
+  | 'partner-name'
   | 'base-url'
   | 'link-url'
   | 'proxy-url'
@@ -39,6 +40,10 @@ export function objectionTo(kind: TextKind, text: string): Objection | undefined
 
 const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>> = {
   'server-name': serverName,
+  'partner-name': (text) =>
+    text.includes('*')
+      ? bad('must be the name of one server', text, 'keys are pinned to one server: add each by its card')
+      : serverName(text),
   'base-url': (text) => {
     const url = urlOf(text, ['http:', 'https:']);
     const shape = 'must be the URL of this island as seen from outside, such as https://chat.acme.example/';
@@ -56,7 +61,10 @@ const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>>
   'proxy-url': (text) => {
     const url = urlOf(text, ['http:'], { password: true });
     const suggestion = text.startsWith('https://') ? undefined : withScheme(text, 'http');
-    return url === undefined ? bad('must be an HTTP proxy, http://HOST:PORT', text, suggestion) : undefined;
+    if (url !== undefined) return undefined;
+    const message = 'must be an HTTP proxy, http://HOST:PORT';
+    // A password may be in it, which is nobody's business.
+    return text.includes('@') ? { message } : bad(message, text, suggestion);
   },
   duration: (text) => {
     if (parseDuration(text) !== undefined) return undefined;

@@ -1,14 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMap } from 'yaml';
+import { checkListeners } from './check-listeners.ts';
 import { checkPartners } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
-import type { Config, ListenerConfig } from './config.ts';
+import type { Config } from './config.ts';
 import type { DatabaseConfig } from './database-config.ts';
 import { Draft } from './draft.ts';
 import { atTop, errorMessage, type Problem } from './problem.ts';
-import { homeserverSchema, type RawConfig, type RawListener } from './schema.ts';
+import { homeserverSchema, type RawConfig } from './schema.ts';
 import { parseDuration, parseSize } from './units.ts';
 import { parseYaml, readYaml, YamlFile } from './yaml-file.ts';
 
@@ -116,7 +117,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     signingKeyPath,
     linkKeyPath: join(dataDirectory, 'link.key'),
     dataDirectory,
-    listeners: listenersOf(draft, raw.listeners ?? [{ port: 8008 }]),
+    listeners: await checkListeners(draft, raw.listeners ?? [{ port: 8008 }], now),
     database: await databaseOf(draft),
     mediaStorePath: await place(draft, 'media_store_path', 'data/media', 'folder'),
     maxUploadSize: parseSize(String(raw.max_upload_size ?? '50M')) ?? 0,
@@ -203,33 +204,6 @@ async function databaseOf(draft: Draft): Promise<DatabaseConfig> {
       'database.url must be a URL such as postgres://USER:PASSWORD@HOST/DATABASE',
     );
   return { type, url: secret ?? '' };
-}
-
-function listenersOf(draft: Draft, raw: readonly RawListener[]): ListenerConfig[] {
-  const taken = new Map<string, number>();
-  return raw.map((entry, index) => {
-    const bindAddresses = entry.bind_addresses ?? ['127.0.0.1'];
-    for (const address of bindAddresses) {
-      const key = `${address} port ${entry.port}`;
-      const first = taken.get(key);
-      if (first !== undefined)
-        draft.reportAt(['listeners', index], `listeners[${first}] listens on ${key} already`);
-      taken.set(key, first ?? index);
-    }
-    if (entry.x_forwarded === true && (entry.trusted_proxies ?? []).length === 0)
-      draft.reportAt(
-        ['listeners', index, 'x_forwarded'],
-        'x_forwarded needs to know whom to believe',
-        'add trusted_proxies: [127.0.0.1]',
-      );
-    return {
-      port: entry.port,
-      bindAddresses,
-      xForwarded: entry.x_forwarded ?? false,
-      trustedProxies: entry.trusted_proxies ?? [],
-      resources: entry.resources ?? ['client', 'federation', 'link'],
-    };
-  });
 }
 
 function organizationOf(raw: RawConfig['organization']): Config['organization'] {

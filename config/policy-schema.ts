@@ -1,22 +1,16 @@
 import Type, { type Static } from 'typebox';
-import type { TextKind } from './kinds.ts';
-
-function text(kind: TextKind, description: string) {
-  return Type.String({ kind, description });
-}
-
-const closed = { additionalProperties: false };
+import { closed, text } from './schema-kit.ts';
 
 const people = Type.Object(
   {
-    everyone: Type.Optional(Type.Boolean({ description: '[reload] true: everybody of ours.' })),
+    everyone: Type.Optional(Type.Boolean({ description: 'true: everybody of ours.' })),
     departments: Type.Optional(
-      Type.Array(text('line', 'A department.'), { minItems: 1, description: '[reload] Everybody of these.' }),
+      Type.Array(text('line', 'A department.'), { minItems: 1, description: 'Everybody of these.' }),
     ),
     users: Type.Optional(
       Type.Array(text('user-id', '@ann:acme.example'), {
         minItems: 1,
-        description: '[reload] These people.',
+        description: 'These people.',
       }),
     ),
   },
@@ -24,9 +18,9 @@ const people = Type.Object(
 );
 
 const inviteRule = (description: string) =>
-  Type.Optional(Type.Enum(['allow', 'approve', 'deny'], { description }));
+  Type.Optional(Type.Enum(['allow', 'approve', 'deny'], { description, default: 'allow' }));
 const shared = (what: string, byDefault: boolean) =>
-  Type.Optional(Type.Boolean({ description: `[reload] ${what}; ${byDefault} by default.` }));
+  Type.Optional(Type.Boolean({ description: `${what}.`, default: byDefault }));
 
 /** The `policy:` of a partner or of `partner_defaults`. */
 export const policySchema = Type.Object(
@@ -34,20 +28,24 @@ export const policySchema = Type.Object(
     allow_local: Type.Optional(
       Type.Array(people, {
         minItems: 1,
-        description: '[reload] Who of ours the partnership is for; everyone by default.',
+        description: 'Who of ours the partnership is for.',
+        default: [{ everyone: true }],
+        examples: [[{ departments: ['purchasing'] }, { users: ['@ceo:acme.example'] }]],
       }),
     ),
     allow_remote: Type.Optional(
       Type.Array(text('remote-user', '"*", or @bob:bolt.example'), {
         minItems: 1,
-        description: '[reload] Who of theirs it is for; "*", everyone, by default.',
+        description: 'Who of theirs it is for; "*" is everyone.',
+        default: ['*'],
+        examples: [['@bob:bolt.example']],
       }),
     ),
     invites: Type.Optional(
       Type.Object(
         {
-          outbound: inviteRule('[reload] May ours invite theirs? allow by default.'),
-          inbound: inviteRule('[reload] May theirs invite ours? allow by default.'),
+          outbound: inviteRule('May ours invite theirs? approve: once an admin agrees.'),
+          inbound: inviteRule('May theirs invite ours? approve: once an admin agrees.'),
         },
         closed,
       ),
@@ -56,24 +54,26 @@ export const policySchema = Type.Object(
       Type.Object(
         {
           remote_may_create: Type.Optional(
-            Type.Boolean({ description: '[reload] May ours be in rooms that theirs made? true by default.' }),
+            Type.Boolean({ description: 'May ours be in rooms that theirs made?', default: true }),
           ),
           encryption: Type.Optional(
             Type.Enum(['required', 'optional', 'forbidden'], {
-              description: '[reload] End-to-end encryption of what crosses; optional by default.',
+              description: 'End-to-end encryption of what crosses.',
+              default: 'optional',
             }),
           ),
           third_parties: Type.Optional(
             Type.Enum(['deny', 'listed', 'allow'], {
-              description:
-                '[reload] Further servers in a room shared with them: none, partners of ours, any; deny by default.',
+              description: 'Further servers in a room shared with them: none, partners of ours, any.',
+              default: 'deny',
             }),
           ),
           max_remote_power_level: Type.Optional(
             Type.Integer({
               minimum: 0,
               maximum: 100,
-              description: '[reload] The highest power level that theirs may have; 100 by default.',
+              description: 'The highest power level that theirs may have.',
+              default: 100,
             }),
           ),
           history_visibility: Type.Optional(
@@ -81,7 +81,9 @@ export const policySchema = Type.Object(
               Type.Enum(['invited', 'joined', 'shared', 'world_readable'], { description: 'A value.' }),
               {
                 minItems: 1,
-                description: '[reload] What the history visibility of a shared room may be; any by default.',
+                description: 'What the history visibility of a shared room may be.',
+                byDefault: 'any',
+                examples: [['joined', 'invited']],
               },
             ),
           ),
@@ -94,16 +96,19 @@ export const policySchema = Type.Object(
         {
           direction: Type.Optional(
             Type.Enum(['both', 'outbound', 'inbound', 'none'], {
-              description: '[reload] Which way files cross; both by default.',
+              description: 'Which way files cross.',
+              default: 'both',
             }),
           ),
           max_size: Type.Optional(
-            text('size', '[reload] The largest file that crosses; any size by default.'),
+            text('size', 'The largest file that crosses.', { byDefault: 'any size', examples: ['50M'] }),
           ),
           mime: Type.Optional(
             Type.Array(text('media-type', '"application/pdf" or "image/*"'), {
               minItems: 1,
-              description: '[reload] Which types of files cross; any by default.',
+              description: 'Which types of files cross.',
+              byDefault: 'any',
+              examples: [['application/pdf', 'image/*']],
             }),
           ),
         },
@@ -114,13 +119,18 @@ export const policySchema = Type.Object(
       Type.Object(
         {
           expose: Type.Optional(
-            Type.Array(people, { description: '[reload] Whom of ours they find; nobody by default.' }),
+            Type.Array(people, {
+              description: 'Whom of ours they find; an empty list is nobody.',
+              default: [],
+              examples: [[{ departments: ['purchasing'] }]],
+            }),
           ),
           fields: Type.Optional(
             Type.Array(
               Type.Enum(['display_name', 'avatar', 'title', 'department'], { description: 'A field.' }),
               {
-                description: '[reload] Which fields they see; display_name and avatar by default.',
+                description: 'Which fields they see.',
+                default: ['display_name', 'avatar'],
               },
             ),
           ),
@@ -145,14 +155,15 @@ export const policySchema = Type.Object(
           show: Type.Optional(
             Type.Boolean({
               description:
-                '[reload] Whether our clients see of theirs that they are external; true by default. What a client has stays until it syncs the room anew.',
+                'Whether our clients see of theirs that they are external. What a client has stays until it syncs the room anew.',
+              default: true,
             }),
           ),
           suffix: Type.Optional(
-            text(
-              'line',
-              '[reload] Stands after their display names, such as " (Bolt)"; made of display_name by default.',
-            ),
+            text('line', 'Stands after their display names.', {
+              byDefault: 'made of display_name',
+              examples: [' (Bolt)'],
+            }),
           ),
         },
         closed,
@@ -163,7 +174,9 @@ export const policySchema = Type.Object(
         {
           deny: Type.Optional(
             Type.Array(text('line', 'An event type.'), {
-              description: '[reload] Event types that do not cross.',
+              description: 'Event types that do not cross.',
+              default: [],
+              examples: [['m.room.tombstone', 'org.example.secret']],
             }),
           ),
         },
@@ -171,7 +184,7 @@ export const policySchema = Type.Object(
       ),
     ),
   },
-  { ...closed, description: '[reload] What may cross. Both sides have one, and the stricter rules.' },
+  { ...closed, description: 'What may cross. Both sides have one, and the stricter rules.' },
 );
 
 export type RawPolicy = Static<typeof policySchema>;

@@ -1,43 +1,73 @@
 import Type, { type Static } from 'typebox';
-import type { TextKind } from './kinds.ts';
-import { policySchema } from './policy-schema.ts';
+import { partnerDefaultsSchema, partnerSchema } from './partner-schema.ts';
+import { closed, text } from './schema-kit.ts';
 
 /**
- * The keys of `homeserver.yaml`. Keys that Synapse also has keep its name and meaning. Each description begins with
- * what a change needs: [reload] takes effect when the configuration is read again, [restart] at the next start.
+ * The keys of `homeserver.yaml`. Keys that Synapse also has keep its name and meaning. `takesEffect` says of each part
+ * what a change needs; docs/configuration.md and docs/homeserver.schema.json are made of what stands here.
  */
 
-function text(kind: TextKind, description: string) {
-  return Type.String({ kind, description });
-}
-
-const closed = { additionalProperties: false };
-const keyId = '^ed25519:[a-zA-Z0-9_]{1,64}$';
+const listenerTls = Type.Object(
+  {
+    certificate_path: text('path', 'The certificate in PEM, with the chain below it.', {
+      takesEffect: 'reload',
+      examples: ['tls/fullchain.pem'],
+    }),
+    private_key_path: text('path', 'Its private key in PEM, without a passphrase.', {
+      takesEffect: 'reload',
+      examples: ['tls/privkey.pem'],
+    }),
+  },
+  {
+    ...closed,
+    description:
+      'TLS of the island itself. Without it this listener speaks plain HTTP, for a reverse proxy in front. A reload takes renewed files over, and open connections go on.',
+    byDefault: 'no TLS',
+  },
+);
 
 const listener = Type.Object(
   {
-    port: Type.Integer({ minimum: 1, maximum: 65_535, description: '[restart] TCP port.' }),
+    port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'TCP port.', examples: [8008] }),
     bind_addresses: Type.Optional(
       Type.Array(text('address', 'An IP address.'), {
         minItems: 1,
-        description: '[restart] Addresses to listen on; 127.0.0.1 by default.',
+        description: 'Addresses to listen on.',
+        default: ['127.0.0.1'],
+        examples: [['0.0.0.0', '::']],
       }),
     ),
+    tls: Type.Optional(listenerTls),
     x_forwarded: Type.Optional(
       Type.Boolean({
-        description: '[restart] Believe X-Forwarded-For of the trusted proxies; false by default.',
+        description: 'Believe X-Forwarded-For of the trusted proxies: who the client is.',
+        default: false,
       }),
     ),
     trusted_proxies: Type.Optional(
       Type.Array(text('address-range', 'An IP address or a range.'), {
-        description: '[restart] Reverse proxies whose X-Forwarded-For is believed.',
+        description: 'Reverse proxies whose X-Forwarded-For is believed.',
+        default: [],
+        examples: [['127.0.0.1', '10.0.0.0/8']],
       }),
     ),
     resources: Type.Optional(
-      Type.Array(Type.Enum(['client', 'federation', 'link'], { description: 'What is served.' }), {
-        minItems: 1,
-        description: '[restart] What is served here; everything by default.',
-      }),
+      Type.Array(
+        Type.Enum(['client', 'federation', 'link', 'health'], {
+          description: 'What is served.',
+          notYet: {
+            metrics: 'nothing serves metrics yet',
+            scim: 'nothing serves SCIM yet',
+          },
+        }),
+        {
+          minItems: 1,
+          description:
+            'What is served here: client (the API for Matrix clients), federation, link (for partners), health (GET /_archipelago/health).',
+          default: ['client', 'federation', 'link'],
+          examples: [['health']],
+        },
+      ),
     ),
   },
   closed,
@@ -45,165 +75,132 @@ const listener = Type.Object(
 
 const database = Type.Object(
   {
-    type: Type.Enum(['sqlite', 'postgres'], { description: '[restart] Which database.' }),
-    path: Type.Optional(
-      text('path', '[restart] The file of a SQLite database; data/homeserver.db by default.'),
+    type: Type.Enum(['sqlite', 'postgres'], { description: 'Which database.', examples: ['postgres'] }),
+    path: Type.Optional(text('path', 'The file of a SQLite database.', { default: 'data/homeserver.db' })),
+    url: Type.Optional(
+      text('secret', 'The address of a PostgreSQL database.', {
+        examples: ['postgres://USER:PASSWORD@HOST/DATABASE'],
+      }),
     ),
-    url: Type.Optional(text('secret', '[restart] postgres://USER:PASSWORD@HOST/DATABASE.')),
-    url_path: Type.Optional(text('path', '[restart] A file that holds the URL.')),
+    url_path: Type.Optional(
+      text('path', 'A file that holds that address and nothing else.', { examples: ['secrets/pg.url'] }),
+    ),
   },
-  { ...closed, description: '[restart] Where everything is kept.' },
+  {
+    ...closed,
+    takesEffect: 'restart',
+    description: 'Where everything is kept but files.',
+    default: { type: 'sqlite' },
+  },
 );
 
 const organization = Type.Object(
   {
-    name: Type.Optional(text('line', '[reload] The name of the company; partners see it on the card.')),
+    name: Type.Optional(
+      text('line', 'The name of the company; partners see it on the card.', { examples: ['ACME Corp'] }),
+    ),
     admin_contact: Type.Optional(
-      text('line', '[reload] How the admin is reached, such as mailto:it@acme.example.'),
+      text('line', 'How the admin is reached.', { examples: ['mailto:it@acme.example'] }),
     ),
   },
-  { ...closed, description: '[reload] Who runs this island.' },
-);
-
-const verifyKey = Type.Object(
-  {
-    key: text('verify-key', '[reload] The public key, unpadded Base64.'),
-    valid_until: Type.Optional(
-      text('end', '[reload] For an old key: events signed later than this do not count.'),
-    ),
-  },
-  closed,
-);
-
-const transport = Type.Object(
-  {
-    type: Type.Optional(Type.Enum(['link'], { description: '[reload] How events travel.' })),
-    urls: Type.Optional(
-      Type.Array(text('link-url', 'wss://HOST/_archipelago/link/v1'), {
-        maxItems: 8,
-        description: '[reload] Where their link listens; without any only they can dial.',
-      }),
-    ),
-    dial: Type.Optional(
-      Type.Enum(['both', 'outbound', 'inbound'], {
-        description: '[reload] Who dials, seen from here; both by default.',
-      }),
-    ),
-    tls: Type.Optional(
-      Type.Object(
-        {
-          ca_path: Type.Optional(
-            text('path', '[reload] PEM file of the authority that their TLS is signed by.'),
-          ),
-        },
-        closed,
-      ),
-    ),
-    allow_private_ip: Type.Optional(
-      Type.Boolean({
-        description: '[reload] May be dialled at a private address; false by default. Loopback always may.',
-      }),
-    ),
-    allow_cleartext: Type.Optional(
-      Type.Boolean({ description: '[reload] May be dialled by ws:// beyond loopback; false by default.' }),
-    ),
-  },
-  { ...closed, description: '[reload] How the partner is reached.' },
-);
-
-const partner = Type.Object(
-  {
-    server_name: text('server-name', '[reload] The name, exactly.'),
-    display_name: Type.Optional(text('line', '[reload] What the partner is called here.')),
-    relation: Type.Optional(
-      Type.Enum(['supplier', 'customer', 'carrier', 'subsidiary', 'partner'], {
-        description: '[reload] What they are to us.',
-      }),
-    ),
-    state: Type.Optional(Type.Enum(['active', 'suspended'], { description: '[reload] active by default.' })),
-    valid_until: Type.Optional(
-      text('end', '[reload] The last day of the contract; from then on the partner is suspended.'),
-    ),
-    verify_keys: Type.Record(Type.String({ pattern: keyId }), verifyKey, {
-      minProperties: 1,
-      keyForm: 'ed25519:VERSION',
-      description: '[reload] Their signing keys, pinned, old ones included: there is no trust on first use.',
-    }),
-    transport: Type.Optional(transport),
-    policy: Type.Optional(policySchema),
-    card: Type.Optional(
-      Type.Object(
-        { issued: text('moment', '[reload] When the card in force was issued.') },
-        { ...closed, description: '[reload] Written by `archipelago partner add`.' },
-      ),
-    ),
-  },
-  closed,
+  { ...closed, takesEffect: 'reload', description: 'Who runs this island.' },
 );
 
 export const homeserverSchema = Type.Object(
   {
-    server_name: text(
-      'server-name',
-      '[restart] The name of this island, in every user id. It can never change.',
-    ),
+    server_name: text('server-name', 'The name of this island, in every user id. It can never change.', {
+      takesEffect: 'restart',
+      examples: ['acme.example'],
+    }),
     public_baseurl: Type.Optional(
-      text('base-url', '[restart] Where clients and partners reach this island from outside.'),
+      text('base-url', 'Where clients and partners reach this island from outside.', {
+        takesEffect: 'reload',
+        examples: ['https://chat.acme.example/'],
+      }),
     ),
     signing_key_path: Type.Optional(
-      text('path', '[restart] The signing key; made at the first start. data/signing.key by default.'),
+      text('path', 'The signing key; made at the first start, for its own user only. Keep a backup.', {
+        takesEffect: 'restart',
+        default: 'data/signing.key',
+      }),
     ),
     listeners: Type.Optional(
       Type.Array(listener, {
         minItems: 1,
-        description: '[restart] Where this island listens; 127.0.0.1:8008 by default.',
+        takesEffect: 'restart',
+        description: 'Where this island listens.',
+        default: [{ port: 8008 }],
       }),
     ),
     database: Type.Optional(database),
-    media_store_path: Type.Optional(text('path', '[restart] The folder for files; data/media by default.')),
+    media_store_path: Type.Optional(
+      text('path', 'The folder for files.', { takesEffect: 'restart', default: 'data/media' }),
+    ),
     max_upload_size: Type.Optional(
-      text('size', '[restart] The largest file that may be uploaded; 50M by default.'),
+      text('size', 'The largest file that may be uploaded.', { takesEffect: 'reload', default: '50M' }),
     ),
     enable_registration: Type.Optional(
-      Type.Boolean({ description: '[restart] Whether anybody may open an account; false by default.' }),
+      Type.Boolean({
+        takesEffect: 'reload',
+        description: 'Whether anybody may open an account.',
+        default: false,
+      }),
     ),
     registration_shared_secret: Type.Optional(
-      text('secret', '[restart] Lets provisioning tools make users at /_synapse/admin/v1/register.'),
+      text('secret', 'Lets provisioning tools make users at /_synapse/admin/v1/register.', {
+        takesEffect: 'reload',
+        byDefault: 'nobody may',
+      }),
     ),
-    registration_shared_secret_path: Type.Optional(text('path', '[restart] A file that holds that secret.')),
+    registration_shared_secret_path: Type.Optional(
+      text('path', 'A file that holds that secret and nothing else.', {
+        takesEffect: 'reload',
+        examples: ['secrets/registration'],
+      }),
+    ),
     trusted_key_servers: Type.Optional(
       Type.Array(Type.String(), {
         maxItems: 0,
         tooMany: 'must stay empty: only pinned keys are believed here',
-        description: '[restart] Always empty: only pinned keys are believed.',
+        takesEffect: 'reload',
+        description: 'Always empty: only pinned keys are believed.',
+        default: [],
       }),
     ),
     https_proxy: Type.Optional(
-      text('proxy-url', '[restart] An HTTP proxy for links to partners (CONNECT), http://HOST:PORT.'),
+      text('proxy-url', 'An HTTP proxy for links to partners (CONNECT).', {
+        takesEffect: 'restart',
+        byDefault: 'none',
+        examples: ['http://proxy.acme.example:3128'],
+      }),
     ),
     organization: Type.Optional(organization),
     default_room_version: Type.Optional(
-      text('room-version', '[restart] The version of new rooms; "12" by default.'),
+      text('room-version', 'The version of new rooms.', {
+        takesEffect: 'reload',
+        default: '12',
+        examples: ['11'],
+      }),
     ),
     card_lifetime: Type.Optional(
-      text('duration', '[reload] How long a card of `archipelago partner card` can be used; 30d by default.'),
+      text('duration', 'How long a card of `archipelago partner card` can be used.', {
+        takesEffect: 'reload',
+        default: '30d',
+      }),
     ),
-    partner_defaults: Type.Optional(
-      Type.Object(
-        { policy: Type.Optional(policySchema) },
-        { ...closed, description: '[reload] What holds for a partner whose entry says nothing else.' },
-      ),
-    ),
+    partner_defaults: Type.Optional(partnerDefaultsSchema),
     partners: Type.Optional(
-      Type.Array(partner, {
-        description: '[reload] The servers that this island talks to. None: it talks to nobody.',
+      Type.Array(partnerSchema, {
+        takesEffect: 'reload',
+        description:
+          'The servers that this island talks to; none: it talks to nobody. `archipelago partner add` writes each into conf.d/partners/NAME.yaml.',
+        default: [],
       }),
     ),
   },
-  { ...closed, description: 'homeserver.yaml' },
+  { ...closed, description: 'The configuration of an island (homeserver.yaml).' },
 );
 
 /** What the files say together, after the check against the schema. A key without a value counts as absent. */
 export type RawConfig = Static<typeof homeserverSchema>;
-export type RawPartner = Static<typeof partner>;
 export type RawListener = Static<typeof listener>;

@@ -23,7 +23,8 @@ export interface RoomEngineDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly defaultRoomVersion: RoomVersionId;
+  /** The version of rooms for which nobody asks for one. */
+  defaultRoomVersion(): RoomVersionId;
   readonly failPoint?: FailPoint | undefined;
   /** How much is kept in memory; the defaults suit a server of some thousand people. */
   readonly limits?: { readonly rooms?: number; readonly stateEntries?: number };

@@ -30,7 +30,7 @@ export async function createRoom(
   userId: string,
   request: CreateRoomRequest,
 ): Promise<{ roomId: string }> {
-  const version = roomVersion(request.roomVersion ?? ctx.defaultRoomVersion);
+  const version = roomVersion(request.roomVersion ?? ctx.defaultRoomVersion());
   if (version === undefined)
     throw new RoomError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'This room version is not supported');
   const invitees = [...new Set(request.invite ?? [])];

@@ -12,6 +12,7 @@ import { deviceRoutes } from './routes/devices.ts';
 import { directoryRoutes } from './routes/directory.ts';
 import { discoveryRoutes } from './routes/discovery.ts';
 import { filterRoutes } from './routes/filters.ts';
+import { healthRoutes } from './routes/health.ts';
 import { landingRoutes, refuseFederation } from './routes/landing.ts';
 import { loginRoutes } from './routes/login.ts';
 import { mediaRoutes } from './routes/media.ts';
@@ -51,8 +52,12 @@ export function buildClientApi(
   deps: ClientApiDeps,
   listener: { readonly resources: readonly ListenerResource[]; readonly addressOf: AddressOf },
 ): Koa {
-  const isServed = listener.resources.includes('client');
-  return buildApp(isServed ? families.flatMap((family) => family(deps)) : [], {
+  const { resources } = listener;
+  const routes = [
+    ...(resources.includes('client') ? families.flatMap((family) => family(deps)) : []),
+    ...(resources.includes('health') ? healthRoutes(deps) : []),
+  ];
+  return buildApp(routes, {
     addressOf: listener.addressOf,
     log: deps.log,
     authenticate: (token, remoteAddress) => deps.accounts.authenticate(token, remoteAddress),

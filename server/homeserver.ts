@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
+import { afterReload } from '../config/reloadable.ts';
 import { DecisionJournal } from '../federation/decision-journal.ts';
 import { Federation } from '../federation/federation.ts';
 import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
@@ -13,6 +14,7 @@ import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
+import { LiveConfig } from './live-config.ts';
 import { MediaStore } from './media/media-store.ts';
 import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
@@ -33,7 +35,6 @@ export interface HomeserverDeps {
  * and stop.
  */
 export class Homeserver {
-  readonly config: Config;
   readonly db: Database;
   readonly accounts: Accounts;
   readonly engine: RoomEngine;
@@ -44,11 +45,12 @@ export class Homeserver {
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
+  readonly #live: LiveConfig;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
 
   private constructor(parts: {
-    config: Config;
+    live: LiveConfig;
     db: Database;
     accounts: Accounts;
     engine: RoomEngine;
@@ -62,7 +64,6 @@ export class Homeserver {
     listeners: Listeners;
     typing: TypingTracker;
   }) {
-    this.config = parts.config;
     this.db = parts.db;
     this.accounts = parts.accounts;
     this.engine = parts.engine;
@@ -73,6 +74,7 @@ export class Homeserver {
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
     this.journal = parts.journal;
+    this.#live = parts.live;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
   }
@@ -80,7 +82,8 @@ export class Homeserver {
   /** Starts an island; resolves when it listens. Rejects with a message for the administrator. */
   static async start(config: Config, deps: HomeserverDeps): Promise<Homeserver> {
     const { clock, random, log, failPoint } = deps;
-    const { serverName, defaultRoomVersion } = config;
+    const { serverName } = config;
+    const live = new LiveConfig(config);
     const keys = await loadKeys(config, random);
     const db = await openDatabase(config.database, { log, clock, random, failPoint });
     let listeners: Listeners | undefined;
@@ -120,14 +123,17 @@ export class Homeserver {
         clock,
         random,
         log: log.child({ sub: 'rooms' }),
-        defaultRoomVersion: isRoomVersionId(defaultRoomVersion) ? defaultRoomVersion : '12',
+        defaultRoomVersion: () => {
+          const { defaultRoomVersion } = live.current;
+          return isRoomVersionId(defaultRoomVersion) ? defaultRoomVersion : '12';
+        },
         failPoint,
       });
       const accounts = new Accounts({ serverName, db, clock, random });
       const media = new MediaStore({
         serverName,
         directory: config.mediaStorePath,
-        maxUploadSize: config.maxUploadSize,
+        maxUploadSize: () => live.current.maxUploadSize,
         db,
         clock,
         random,
@@ -165,7 +171,7 @@ export class Homeserver {
         boots: await Boots.begin(db, random.bytes(4).toString('hex')),
       });
       const api = {
-        config,
+        config: live.clientView(),
         db,
         engine,
         remote: federation.remote,
@@ -200,7 +206,7 @@ export class Homeserver {
         typing: (roomId, userId, timeoutMs) => typing.heard(roomId, userId, timeoutMs),
       });
       return new Homeserver({
-        config,
+        live,
         db,
         accounts,
         engine,
@@ -224,6 +230,21 @@ export class Homeserver {
   /** Where it listens, as URLs. */
   get urls(): string[] {
     return this.#listeners.urls;
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#live.current;
+  }
+
+  /**
+   * Takes over what a running island can take over of another configuration, at once and without dropping a
+   * connection; the rest waits for the next start. Gives what that did to the partners. Never fails.
+   */
+  reload(files: Config): PartnerChanges {
+    this.#live.replace(afterReload(this.config, files));
+    this.#listeners.replaceCertificates(this.config.listeners);
+    return this.partners.replace(this.config.partners);
   }
 
   /** Takes over another set of partners, all at once; gives what that changed. */

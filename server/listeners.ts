@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { ListenerConfig } from '../config/config.ts';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { ListenerConfig, ListenerTls } from '../config/config.ts';
 import { type AddressOf, clientAddress } from '../http/client-address.ts';
 import { AdminError, systemCode } from './admin-error.ts';
 
@@ -19,17 +20,19 @@ export interface Served {
 /** The sockets on which an island listens. */
 export class Listeners {
   readonly #servers: Server[] = [];
+  /** Those that speak TLS, with the place of their listener in the configuration. */
+  readonly #tlsServers: { readonly server: TlsServer; readonly index: number }[] = [];
   #isClosing = false;
 
   /** Opens every address of every listener. Rejects with AdminError for one that cannot be had, all closed again. */
   static async open(configs: readonly ListenerConfig[], served: Served): Promise<Listeners> {
     const listeners = new Listeners();
     try {
-      for (const config of configs) {
+      for (const [index, config] of configs.entries()) {
         const addressOf = clientAddress(config);
         const handler = served.handler(config, addressOf);
         for (const address of config.bindAddresses) {
-          const server = createServer(listeners.#lastRequests(handler));
+          const server = listeners.#server(config.tls, index, listeners.#lastRequests(handler));
           // For the request to arrive whole, a large file over a slow line included; answers may take longer.
           server.requestTimeout = requestTimeoutMs;
           server.headersTimeout = 30_000;
@@ -43,6 +46,21 @@ export class Listeners {
       throw error;
     }
     return listeners;
+  }
+
+  #server(tls: ListenerTls | undefined, index: number, handler: RequestListener): Server {
+    if (tls === undefined) return createServer(handler);
+    const server = createTlsServer(contextOf(tls), handler);
+    this.#tlsServers.push({ server, index });
+    return server;
+  }
+
+  /** Shows renewed certificates to whoever connects from now on; open connections go on. */
+  replaceCertificates(configs: readonly ListenerConfig[]): void {
+    for (const { server, index } of this.#tlsServers) {
+      const tls = configs[index]?.tls;
+      if (tls !== undefined) server.setSecureContext(contextOf(tls));
+    }
   }
 
   /** Connections that are busy when the stop begins end with what they are busy with, and bring nothing new. */
@@ -62,7 +80,8 @@ export class Listeners {
       const address = server.address();
       if (address === null || typeof address === 'string') return [];
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-      return [`http://${host}:${address.port}`];
+      const isTls = this.#tlsServers.some((entry) => entry.server === server);
+      return [`${isTls ? 'https' : 'http'}://${host}:${address.port}`];
     });
   }
 
@@ -71,6 +90,10 @@ export class Listeners {
     this.#isClosing = true;
     await Promise.all(this.#servers.map(closeServer));
   }
+}
+
+function contextOf({ certificate, privateKey }: ListenerTls): { cert: string; key: string } {
+  return { cert: certificate, key: privateKey };
 }
 
 async function listen(server: Server, port: number, address: string): Promise<void> {

@@ -19,7 +19,8 @@ export interface IncomingFile {
 export interface MediaStoreDeps {
   readonly serverName: string;
   readonly directory: string;
-  readonly maxUploadSize: number;
+  /** Bytes; asked anew for each file. */
+  readonly maxUploadSize: () => number;
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -66,7 +67,7 @@ export class MediaStore {
   }
 
   get maxUploadSize(): number {
-    return this.#deps.maxUploadSize;
+    return this.#deps.maxUploadSize();
   }
 
   /** Stores an upload of one of ours; gives its `mxc://` URI. Throws 413 `M_TOO_LARGE`. */
@@ -121,8 +122,8 @@ export class MediaStore {
   }
 
   async #fetchOnce(origin: string, mediaId: string): Promise<MediaRecord> {
-    const { db, clock, maxUploadSize } = this.#deps;
-    const file = await this.#deps.fetchRemote(origin, mediaId, maxUploadSize);
+    const { db, clock } = this.#deps;
+    const file = await this.#deps.fetchRemote(origin, mediaId, this.maxUploadSize);
     const written = await this.#write(origin, mediaId, file.stream);
     const record: MediaRecord = {
       ...written,
@@ -156,7 +157,7 @@ export class MediaStore {
     const file = await open(temporary, 'wx', 0o600);
     const hash = createHash('sha256');
     try {
-      const size = await copy(stream, file, hash, this.#deps.maxUploadSize);
+      const size = await copy(stream, file, hash, this.maxUploadSize);
       await file.sync();
       await file.close();
       await makeFolder(dirname(path), { mode: 0o700 });

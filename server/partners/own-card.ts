@@ -34,8 +34,11 @@ export function linkUrls({ serverName, publicBaseurl, listeners }: Config): stri
   }
   const urls = listeners
     .filter(({ resources }) => resources.includes('link'))
-    .flatMap(({ port, bindAddresses }) =>
-      bindAddresses.map((address) => `ws://${hostOf(address, serverName)}:${port}${linkPath}`),
+    .flatMap(({ port, bindAddresses, tls }) =>
+      bindAddresses.map(
+        (address) =>
+          `${tls === undefined ? 'ws' : 'wss'}://${hostOf(address, serverName)}:${port}${linkPath}`,
+      ),
     );
   return [...new Set(urls)].slice(0, maxUrls);
 }

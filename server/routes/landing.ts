@@ -6,14 +6,13 @@ type LandingConfig = Pick<ClientApiDeps['config'], 'serverName' | 'publicBaseurl
 
 /** What stands at the root of the server, for people who open it in a browser. */
 export function landingRoutes({ config }: ClientApiDeps): Route[] {
-  const page = Buffer.from(pageOf(config));
   return [
     route({
       method: 'GET',
       path: '/',
       auth: 'none',
       handler: () =>
-        new Reply(200, page, {
+        new Reply(200, Buffer.from(pageOf(config)), {
           'Content-Type': 'text/html; charset=utf-8',
           'Content-Security-Policy':
             "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

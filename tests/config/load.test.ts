@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../config/load.ts';
 import { initialConfig } from '../../server/cli/initial-config.ts';
+import { localhostPem } from '../support/configured-island.ts';
 import { ConfigFolder, partnerEntry, verifyKey } from './support.ts';
 
 const main = 'server_name: acme.example\n';
@@ -179,4 +180,68 @@ describe('The configurations that come with the program', () => {
       assert.equal(config.listeners[0]?.port, 8123);
       assert.deepEqual(await folder.warnings(), []);
     });
+});
+
+describe('TLS of a listener', () => {
+  const tls = 'listeners: [{port: 8448, tls: {certificate_path: tls.crt, private_key_path: tls.key}}]\n';
+  const pem = (which: 'first' | 'renewed', form: 'crt' | 'key'): string =>
+    readFileSync(localhostPem(which, form), 'utf8');
+  const files = { 'tls.crt': pem('first', 'crt'), 'tls.key': pem('first', 'key') };
+
+  it('is read with the configuration, so that what was checked is what is served', async () => {
+    const config = await new ConfigFolder(`${main}${tls}`, files).config();
+    assert.equal(config.listeners[0]?.tls?.certificate, files['tls.crt']);
+  });
+
+  it('is refused with its line where the files are none, of each other or for all to read', async () => {
+    const complaint = async (others: Record<string, string>): Promise<string[]> =>
+      new ConfigFolder(`${main}${tls}`, others).mistakes();
+    assert.deepEqual(await complaint({ ...files, 'tls.key': pem('renewed', 'key') }), [
+      'homeserver.yaml:2:77: listeners[0].tls.private_key_path is not the key of the certificate: DIR/tls.key',
+    ]);
+    assert.deepEqual(await complaint({ ...files, 'tls.crt': 'none' }), [
+      'homeserver.yaml:2:50: listeners[0].tls.certificate_path is not a file with certificates in PEM: DIR/tls.crt',
+    ]);
+    assert.deepEqual(await complaint({ ...files, 'tls.key': 'none' }), [
+      'homeserver.yaml:2:77: listeners[0].tls.private_key_path is not a private key in PEM without a passphrase: DIR/tls.key',
+    ]);
+    assert.deepEqual(await complaint({}), [
+      'homeserver.yaml:2:50: listeners[0].tls.certificate_path names a file that this user cannot read: DIR/tls.crt',
+      'homeserver.yaml:2:77: listeners[0].tls.private_key_path names a file that is not there: DIR/tls.key',
+    ]);
+    const open = new ConfigFolder(`${main}${tls}`, files);
+    open.write('tls.key', pem('first', 'key'), 0o644);
+    assert.deepEqual(await open.mistakes(), [
+      'homeserver.yaml:2:77: listeners[0].tls.private_key_path names a file that everybody on this machine can read: DIR/tls.key (chmod 600 DIR/tls.key)',
+    ]);
+  });
+
+  it('is warned of when the certificate has ended', async () => {
+    const folder = new ConfigFolder(`${main}${tls}`, files);
+    const [warning] = await folder.warnings({ now: Date.UTC(2130, 0, 1) });
+    assert.match(warning ?? '', /^homeserver\.yaml:2:50: the certificate has ended on 2126-10-30: /);
+  });
+});
+
+describe('partner_defaults.transport', () => {
+  it('holds for partners whose entry says nothing else, key by key', async () => {
+    const folder = new ConfigFolder(
+      `${main}partner_defaults: {transport: {dial: inbound, allow_cleartext: true, tls: {ca_path: ca.crt}}}\npartners:\n${partnerEntry('bolt.example')}${partnerEntry('dock.example')}    transport: {dial: both, allow_cleartext: false}\n`,
+      { 'ca.crt': readFileSync(localhostPem('first', 'crt'), 'utf8') },
+    );
+    const [bolt, dock] = (await folder.config()).partners;
+    const caPath = join(folder.directory, 'ca.crt');
+    const common = { type: 'link', urls: [], allowPrivateIp: false, tls: { caPath } };
+    assert.deepEqual(bolt?.transport, { ...common, dial: 'inbound', allowCleartext: true });
+    assert.deepEqual(dock?.transport, { ...common, dial: 'both', allowCleartext: false });
+  });
+
+  it('has its mistakes where it stands, once', async () => {
+    const folder = new ConfigFolder(
+      `${main}partner_defaults: {transport: {tls: {ca_path: none.crt}}}\npartners:\n${partnerEntry('bolt.example')}${partnerEntry('dock.example')}`,
+    );
+    assert.deepEqual(await folder.mistakes(), [
+      'homeserver.yaml:2:47: ca_path names a file that is not there: DIR/none.crt',
+    ]);
+  });
 });

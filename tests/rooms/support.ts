@@ -160,7 +160,7 @@ export class Island {
       clock: this.net.clock,
       random,
       log: pino({ level: 'silent' }),
-      defaultRoomVersion: '12',
+      defaultRoomVersion: () => '12',
     });
   }
 

@@ -110,7 +110,7 @@ export class TestIsland {
       remote: federation.remote,
       keys: federation.keys,
       border: federation.border,
-      defaultRoomVersion: '12',
+      defaultRoomVersion: () => '12',
       ...deps,
     });
     const server = createServer((_request, response) => response.writeHead(404).end());
