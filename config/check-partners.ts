@@ -1,10 +1,11 @@
 import { parseUserId } from '../protocol/identifiers.ts';
+import { objectionToSecret } from './check-paths.ts';
 import type { PartnerConfig } from './config.ts';
 import type { Draft, PartnerDraft } from './draft.ts';
 import { checkDefaultTransport, transportOf } from './partner-transport.ts';
-import { mergePolicy, type PolicyLayer } from './policy.ts';
+import { maxCallbackTimeoutMs, mergePolicy, type PolicyLayer } from './policy.ts';
 import type { RawPolicy } from './policy-schema.ts';
-import { parseEnd, parseMoment } from './units.ts';
+import { parseDuration, parseEnd, parseMoment } from './units.ts';
 
 /** Checks the partners against each other, this island and the date, and gives them their final form. */
 export async function checkPartners(draft: Draft, serverName: string, now: number): Promise<PartnerConfig[]> {
@@ -23,12 +24,16 @@ export async function checkPartners(draft: Draft, serverName: string, now: numbe
     }
     seen.set(raw.server_name, first ?? entry);
     checkPeople(draft, entry, serverName);
+    await checkCallback(draft, file, [...path, 'policy'], raw.policy);
     partners.push(await checkPartner(draft, entry, now));
   }
   await checkDefaultTransport(draft);
   const defaults = draft.raw.partner_defaults?.policy;
-  if (defaults !== undefined)
-    checkOurs(draft, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'], defaults, serverName);
+  if (defaults !== undefined) {
+    const file = draft.fileOf('partner_defaults');
+    checkOurs(draft, file, ['partner_defaults', 'policy'], defaults, serverName);
+    await checkCallback(draft, file, ['partner_defaults', 'policy'], defaults);
+  }
   return partners;
 }
 
@@ -108,11 +113,28 @@ function checkOurs(
           );
 }
 
+async function checkCallback(
+  draft: Draft,
+  file: PartnerDraft['file'],
+  path: PartnerDraft['path'],
+  policy: RawPolicy | undefined,
+): Promise<void> {
+  const { timeout, secret_path: secretPath } = policy?.callback ?? {};
+  const place = (key: string): number => file.offsetOf([...path, 'callback', key]);
+  if (timeout !== undefined && (parseDuration(timeout) ?? 0) > maxCallbackTimeoutMs)
+    draft.report(file, place('timeout'), `timeout must be ${maxCallbackTimeoutMs / 1_000}s at most`);
+  if (secretPath === undefined) return;
+  const objection = await objectionToSecret(draft.pathIn(file, secretPath));
+  if (objection !== undefined)
+    draft.report(file, place('secret_path'), `secret_path ${objection.message}`, objection.suggestion);
+}
+
 /** The defaults of this island, and above them what the entry says. */
 function layersOf(draft: Draft, { raw, file, path }: PartnerDraft): PolicyLayer[] {
   const layer = (policy: RawPolicy, at: typeof file, base: PartnerDraft['path']): PolicyLayer => ({
     raw: policy,
     ruleAt: (key) => draft.ruleAt(at, at.keyOffset([...base, ...key])),
+    pathIn: (text) => draft.pathIn(at, text),
   });
   const defaults = draft.raw.partner_defaults?.policy;
   return [

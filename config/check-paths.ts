@@ -68,7 +68,7 @@ export async function readSecret(path: string): Promise<{ readonly secret: strin
 }
 
 /** Whether a file that holds something secret exists and is kept from the other users of this machine. */
-async function objectionToSecret(path: string): Promise<Objection | undefined> {
+export async function objectionToSecret(path: string): Promise<Objection | undefined> {
   const found = await statOf(path);
   if (typeof found === 'string') return { message: `${found}: ${path}` };
   if (found === undefined) return { message: `names a file that is not there: ${path}` };

@@ -12,6 +12,7 @@ export type TextKind =
   | 'base-url'
   | 'link-url'
   | 'proxy-url'
+  | 'callback-url'
   | 'duration'
   | 'size'
   | 'end'
@@ -66,6 +67,10 @@ const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>>
     // A password may be in it, which is nobody's business.
     return text.includes('@') ? { message } : bad(message, text, suggestion);
   },
+  'callback-url': (text) =>
+    urlOf(text, ['http:', 'https:']) === undefined
+      ? bad('must be a URL that begins with https:// or http://', text, withScheme(text, 'https'))
+      : undefined,
   duration: (text) => {
     if (parseDuration(text) !== undefined) return undefined;
     const suggestion = /^-/.test(text) ? 'a duration cannot be negative' : undefined;

@@ -169,6 +169,86 @@ export const policySchema = Type.Object(
         closed,
       ),
     ),
+    callback: Type.Optional(
+      Type.Object(
+        {
+          url: text(
+            'callback-url',
+            '[reload] The HTTP check of ours (leak prevention, virus scan, approval) that is asked by POST. Redirects and proxies are not followed.',
+          ),
+          actions: Type.Array(
+            Type.Enum(['message', 'invite', 'join', 'media'], { description: 'What it is asked about.' }),
+            { description: '[reload] What it is asked about; an empty list: nothing.' },
+          ),
+          timeout: Type.Optional(
+            text('duration', '[reload] How long its answer is waited for; 2s by default, at most 30s.'),
+          ),
+          on_timeout: Type.Optional(
+            Type.Enum(['allow', 'deny', 'warn'], {
+              description:
+                '[reload] What holds when it gives no answer that can be used; deny by default. warn: allowed, and in the audit log.',
+            }),
+          ),
+          secret_path: Type.Optional(
+            text('path', '[reload] A file with the secret that signs what is posted (HMAC-SHA256).'),
+          ),
+        },
+        {
+          ...closed,
+          description:
+            '[reload] An HTTP check of ours. An entry replaces that of partner_defaults as a whole.',
+        },
+      ),
+    ),
+    retention: Type.Optional(
+      Type.Object(
+        {
+          max_age: Type.Optional(
+            text(
+              'duration',
+              '[reload] Content of their messages and files is deleted here when it is older; kept without end by default.',
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    rate: Type.Optional(
+      Type.Object(
+        {
+          events_per_second: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100_000,
+              description:
+                '[reload] Events taken from them each second in the long run; any number by default. More wait on their side.',
+            }),
+          ),
+          event_burst: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 1_000_000,
+              description:
+                '[reload] Events taken at once before that limit holds; ten times as many by default.',
+            }),
+          ),
+          invites_per_hour: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 1_000_000,
+              description: '[reload] Invitations in each direction within an hour; 600 by default.',
+            }),
+          ),
+          media_per_day: Type.Optional(
+            text('size', '[reload] Files in each direction within a day, in bytes; any amount by default.'),
+          ),
+        },
+        {
+          ...closed,
+          description: '[reload] Quotas. What is above them waits or is refused; nothing is lost.',
+        },
+      ),
+    ),
     events: Type.Optional(
       Type.Object(
         {

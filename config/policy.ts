@@ -1,13 +1,15 @@
-import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
+import { type CallbackPolicy, defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
 import type { Who, WhoEntry } from '../policy/who.ts';
 import type { RawPeople, RawPolicy } from './policy-schema.ts';
-import { parseSize } from './units.ts';
+import { parseDuration, parseSize } from './units.ts';
 
 /** A `policy:` as it was written, and a way to say where each of its keys stands. */
 export interface PolicyLayer {
   readonly raw: RawPolicy;
   /** `FILE:LINE` of a key of it. */
   ruleAt(path: readonly string[]): string;
+  /** An absolute path out of one that is written in it. */
+  pathIn(path: string): string;
 }
 
 /** One policy out of the defaults and the layers above them, the last one on top, key by key. */
@@ -15,8 +17,9 @@ export function mergePolicy(layers: readonly PolicyLayer[]): PartnerPolicy {
   return layers.reduce(applyLayer, defaultPartnerPolicy);
 }
 
-function applyLayer(below: PartnerPolicy, { raw, ruleAt }: PolicyLayer): PartnerPolicy {
-  const { invites, rooms, files, directory, share, events, label } = raw;
+function applyLayer(below: PartnerPolicy, layer: PolicyLayer): PartnerPolicy {
+  const { raw, ruleAt } = layer;
+  const { invites, rooms, files, directory, share, events, label, callback, retention, rate } = raw;
   return {
     allowLocal: raw.allow_local === undefined ? below.allowLocal : ours(raw.allow_local),
     allowRemote: raw.allow_remote === undefined ? below.allowRemote : theirs(raw.allow_remote),
@@ -40,7 +43,39 @@ function applyLayer(below: PartnerPolicy, { raw, ruleAt }: PolicyLayer): Partner
     share: { ...below.share, ...given(share ?? {}) },
     events: { deny: events?.deny ?? below.events.deny },
     label: { ...below.label, ...given(label ?? {}) },
+    callback: callback === undefined ? below.callback : callbackOf(callback, layer),
+    retention: {
+      maxAge: retention?.max_age === undefined ? below.retention.maxAge : parseDuration(retention.max_age),
+    },
+    rate: {
+      eventsPerSecond: rate?.events_per_second ?? below.rate.eventsPerSecond,
+      eventBurst: rate?.event_burst ?? below.rate.eventBurst,
+      invitesPerHour: rate?.invites_per_hour ?? below.rate.invitesPerHour,
+      mediaPerDay: rate?.media_per_day === undefined ? below.rate.mediaPerDay : parseSize(rate.media_per_day),
+    },
     rules: { ...below.rules, ...rulesOf(raw, ruleAt) },
+  };
+}
+
+export const maxCallbackTimeoutMs = 30_000;
+const defaultCallbackTimeoutMs = 2_000;
+
+function callbackOf(
+  {
+    url,
+    actions,
+    timeout,
+    on_timeout: onTimeout,
+    secret_path: secretPath,
+  }: NonNullable<RawPolicy['callback']>,
+  { pathIn }: PolicyLayer,
+): CallbackPolicy {
+  return {
+    url,
+    actions,
+    timeout: (timeout === undefined ? undefined : parseDuration(timeout)) ?? defaultCallbackTimeoutMs,
+    onTimeout: onTimeout ?? 'deny',
+    secretPath: secretPath === undefined ? undefined : pathIn(secretPath),
   };
 }
 

@@ -1,10 +1,12 @@
 import type { PartnerFacts, PolicyBook } from './book.ts';
 import { allOf, allowed, type Decision } from './decision.ts';
 import type { Question } from './question.ts';
+import { mayPassCallback } from './rules/callback.ts';
 import { fitsEncryption, mayCross, mayTransfer } from './rules/content.ts';
 import { mayInvite } from './rules/invites.ts';
 import { mayVouch } from './rules/keys.ts';
 import { mayTakePart } from './rules/people.ts';
+import { fitsQuota } from './rules/rate.ts';
 import { fitsClass, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
 import { mayFind, mayShare } from './rules/share.ts';
 import { mayTalk } from './rules/talk.ts';
@@ -18,7 +20,9 @@ export function decide(book: PolicyBook, question: Question, now: number): Decis
   const talk = mayTalk(book, question.remoteServer, now);
   const partner = book.get(question.remoteServer);
   if (!talk.allowed || partner === undefined) return talk;
-  return decideWith(book, partner, question);
+  const decision = decideWith(book, partner, question);
+  if (question.verdict === undefined && question.quotaMs === undefined) return decision;
+  return allOf(decision, mayPassCallback(partner, question), fitsQuota(partner, question));
 }
 
 function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question): Decision {

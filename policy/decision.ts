@@ -27,6 +27,9 @@ export type ViolationCode =
   | 'typing_not_shared'
   | 'receipts_not_shared'
   | 'device_names_not_shared'
+  | 'callback_denied'
+  | 'callback_unanswered'
+  | 'rate_exceeded'
   | 'key_revoked';
 
 export interface Violation {
@@ -35,6 +38,8 @@ export interface Violation {
   readonly message: string;
   /** The line of the configuration or the record that decided, e.g. `conf.d/partners/bolt.yaml:3`. */
   readonly rule: string;
+  /** Milliseconds after which it would be allowed, where time is all that is wrong. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 export type Decision =

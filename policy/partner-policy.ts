@@ -20,6 +20,10 @@ export interface PartnerPolicy {
   /** Event types that do not cross. */
   readonly events: { readonly deny: readonly string[] };
   readonly label: LabelPolicy;
+  /** A check of ours that is asked beside these rules. */
+  readonly callback?: CallbackPolicy | undefined;
+  readonly retention: RetentionPolicy;
+  readonly rate: RatePolicy;
   /** Where each part stands, as `FILE:LINE`, by its key as `files.max_size`; parts that are absent are defaults. */
   readonly rules: Readonly<Record<string, string>>;
 }
@@ -58,6 +62,37 @@ export interface LabelPolicy {
   readonly suffix?: string | undefined;
 }
 
+/** What a callback may be asked about. */
+export type CallbackAction = 'message' | 'invite' | 'join' | 'media';
+
+export interface CallbackPolicy {
+  readonly url: string;
+  readonly actions: readonly CallbackAction[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** What holds when no answer comes that can be used. */
+  readonly onTimeout: 'allow' | 'deny' | 'warn';
+  /** The file with the secret that signs what is posted. */
+  readonly secretPath?: string | undefined;
+}
+
+/** How long we keep what is theirs. */
+export interface RetentionPolicy {
+  /** Milliseconds; absent: without end. */
+  readonly maxAge?: number | undefined;
+}
+
+/** Quotas. Events: those that we take; invitations and files: each direction has its own. */
+export interface RatePolicy {
+  /** Absent: any number. */
+  readonly eventsPerSecond?: number | undefined;
+  /** Absent: ten times as many. */
+  readonly eventBurst?: number | undefined;
+  readonly invitesPerHour: number;
+  /** Bytes; absent: any amount. */
+  readonly mediaPerDay?: number | undefined;
+}
+
 /** What holds for a part about which nothing was said. */
 export const defaultPartnerPolicy: PartnerPolicy = {
   allowLocal: 'everyone',
@@ -74,6 +109,8 @@ export const defaultPartnerPolicy: PartnerPolicy = {
   directory: { expose: [], fields: ['display_name', 'avatar'] },
   share: { presence: false, typing: true, receipts: true, device_names: false },
   events: { deny: [] },
+  retention: {},
+  rate: { invitesPerHour: 600 },
   label: { show: true },
   rules: {},
 };

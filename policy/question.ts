@@ -21,6 +21,16 @@ interface Between {
   readonly direction: Direction;
   /** The server on the other side. */
   readonly remoteServer: string;
+  /** What the callback said, where one was asked. */
+  readonly verdict?: CallbackVerdict | undefined;
+  /** Milliseconds until the partner's quota has room again; absent or 0: it has. */
+  readonly quotaMs?: number | undefined;
+}
+
+/** What the check of ours that the policy names said of this; `none`: nothing that can be used, or not in time. */
+export interface CallbackVerdict {
+  readonly decision: 'allow' | 'deny' | 'warn' | 'none';
+  readonly reason?: string | undefined;
 }
 
 interface People extends Between {

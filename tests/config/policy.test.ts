@@ -72,6 +72,31 @@ describe('The policy of a partner in the files', () => {
     assert.deepEqual((await policyOf(defaults, none)).label, { show: false, suffix: ' (external)' });
   });
 
+  it('names a callback, how long theirs is kept, and quotas; a callback replaces the one of the defaults', async () => {
+    await writeFile(join(directory, 'dlp.secret'), 'a secret\n', { mode: 0o600 });
+    const policy = await policyOf(
+      'partner_defaults:\n  policy:\n    callback: {url: "http://127.0.0.1:1/", actions: [message, media], secret_path: dlp.secret}\n' +
+        '    retention: {max_age: 90d}\n    rate: {events_per_second: 50}\n',
+      [
+        '    policy:',
+        '      callback: {url: "https://dlp.acme.example/check", actions: [invite], timeout: 5s, on_timeout: warn, secret_path: ../../dlp.secret}',
+        '      rate: {invites_per_hour: 3, media_per_day: 1G}',
+      ].join('\n'),
+    );
+    assert.deepEqual(policy.callback, {
+      url: 'https://dlp.acme.example/check',
+      actions: ['invite'],
+      timeout: 5_000,
+      onTimeout: 'warn',
+      secretPath: join(directory, 'dlp.secret'),
+    });
+    assert.deepEqual(policy.retention, { maxAge: 90 * 86_400_000 });
+    const { eventsPerSecond, invitesPerHour, mediaPerDay } = policy.rate;
+    assert.deepEqual([eventsPerSecond, invitesPerHour, mediaPerDay], [50, 3, 1024 ** 3]);
+    assert.equal(ruleOf(policy, 'callback.url'), 'conf.d/partners/bolt.yaml:5');
+    assert.equal(ruleOf(policy, 'retention.max_age'), 'homeserver.yaml:5');
+  });
+
   for (const [name, partner, message] of [
     [
       'a person of another company among ours',
@@ -95,6 +120,21 @@ describe('The policy of a partner in the files', () => {
       /must be one of both, outbound, inbound, none/,
     ],
     ['a type that is none', '    policy: {files: {mime: [pdf]}}\n', /must be a media type/],
+    [
+      'a callback by another protocol',
+      '    policy: {callback: {url: "ftp://dlp.acme.example/", actions: [message]}}\n',
+      /must be a URL that begins with https:\/\/ or http:\/\//,
+    ],
+    [
+      'a callback that may take for ever',
+      '    policy: {callback: {url: "https://dlp.acme.example/", actions: [message], timeout: 5m}}\n',
+      /timeout must be 30s at most/,
+    ],
+    [
+      'a secret of a callback that is not there',
+      '    policy: {callback: {url: "https://dlp.acme.example/", actions: [], secret_path: gone}}\n',
+      /secret_path names a file that is not there/,
+    ],
     [
       'a power level without bounds',
       '    policy: {rooms: {max_remote_power_level: 101}}\n',

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import type { PartnerFacts } from '../../policy/book.ts';
 import { decide } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
-import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
-import type { Direction, Question, RoomFacts } from '../../policy/question.ts';
+import {
+  type CallbackAction,
+  defaultPartnerPolicy,
+  type PartnerPolicy,
+} from '../../policy/partner-policy.ts';
+import type { CallbackVerdict, Direction, Question, RoomFacts } from '../../policy/question.ts';
 
 const now = 1_000_000;
 const li = { userId: '@li:acme.example', departments: ['purchasing'] };
@@ -134,6 +138,48 @@ describe('The border decides', () => {
       'room_not_shared_with_partner',
     ]);
     assert.deepEqual(ask(room({ class: 'shared', sharedWith: [remoteServer] })), []);
+  });
+
+  it('by what a callback said, and where it said nothing by what the policy says of that', () => {
+    const base = { direction: 'outbound', remoteServer, local: li, remote: [bob] } as const;
+    const message = { ...base, action: 'message', eventType: 'm.room.message', isCleartext: true } as const;
+    const said = (
+      onTimeout: 'allow' | 'deny' | 'warn',
+      verdict: CallbackVerdict | undefined,
+      actions: readonly CallbackAction[] = ['message'],
+    ): string[] => {
+      const callback = { url: 'http://dlp.test/', actions, timeout: 1, onTimeout };
+      return codes(decide(book({ callback }), { ...message, verdict }, now));
+    };
+    assert.deepEqual(said('deny', undefined), []);
+    assert.deepEqual(said('deny', { decision: 'allow' }), []);
+    assert.deepEqual(said('deny', { decision: 'warn' }), []);
+    assert.deepEqual(said('allow', { decision: 'deny' }), ['callback_denied']);
+    assert.deepEqual(said('deny', { decision: 'none' }), ['callback_unanswered']);
+    assert.deepEqual(said('warn', { decision: 'none' }), []);
+    assert.deepEqual(said('allow', { decision: 'none' }), []);
+    // About what it is not asked it has nothing to say.
+    assert.deepEqual(said('deny', { decision: 'deny' }, ['invite', 'media']), []);
+    // What something else forbids stays forbidden.
+    const given = book({
+      events: { deny: ['m.room.message'] },
+      callback: { url: 'http://dlp.test/', actions: ['message'], timeout: 1, onTimeout: 'allow' },
+    });
+    assert.deepEqual(codes(decide(given, { ...message, verdict: { decision: 'allow' } }, now)), [
+      'event_type_denied',
+    ]);
+  });
+
+  it('by the quota of the partner, and says when it has room again', () => {
+    const invite = { action: 'invite', remoteServer, local: li, remote: [bob], isApproved: false } as const;
+    for (const direction of ['outbound', 'inbound'] as const) {
+      assert.deepEqual(codes(decide(book(), { ...invite, direction, quotaMs: 0 }, now)), []);
+      const decision = decide(book(), { ...invite, direction, quotaMs: 1_500 }, now);
+      assert.deepEqual(
+        decision.allowed ? [] : decision.violations.map((v) => [v.code, v.rule, v.retryAfterMs]),
+        [['rate_exceeded', 'default of rate.invites_per_hour', 1_500]],
+      );
+    }
   });
 
   it('by direction, size and type of a file', () => {

@@ -110,6 +110,7 @@ export class Stage {
           [open, entry.serverName === third ? {} : policy].map((raw) => ({
             raw,
             ruleAt: (path) => `policy.yaml: ${path.join('.')}`,
+            pathIn: (text) => text,
           })),
         ),
       })),
