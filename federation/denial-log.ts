@@ -3,13 +3,11 @@ import type { Question } from '../policy/question.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { Clock } from '../protocol/runtime.ts';
 import type { AuditEvent } from '../storage/audit/chain.ts';
+import { MergedLines } from '../storage/audit/merged-lines.ts';
 
-/** Equal denials within this time are one more line with their number. */
 const windowMs = 60_000;
 /** What is withheld without anybody having asked for it (typing, presence) is summed up for so long. */
 const quietWindowMs = 3_600_000;
-/** Different denials in a window; of more, one line each tells the number for a partner and action. */
-const maxLines = 200;
 const maxPeople = 10;
 
 const quietCodes: ReadonlySet<ViolationCode> = new Set([
@@ -19,103 +17,49 @@ const quietCodes: ReadonlySet<ViolationCode> = new Set([
   'device_names_not_shared',
 ]);
 
-/** A line of the audit log that was written, and how often the same happened since. */
-interface Repeated {
-  readonly event: AuditEvent;
-  more: number;
-}
-
 /**
  * The border's denials as lines of the audit log: the first of a kind at once, its repetitions within a minute as
- * one line with a count when the minute is over. So a flood of them cannot fill the disk.
+ * one line with a count when the minute is over.
  */
 export class DenialLog {
-  readonly #record: (event: AuditEvent) => void;
-  readonly #clock: Clock;
-  readonly #loud: Window;
-  readonly #quiet: Window;
+  readonly #loud: MergedLines;
+  readonly #quiet: MergedLines;
 
   constructor(deps: { record: (event: AuditEvent) => void; clock: Clock }) {
-    this.#record = deps.record;
-    this.#clock = deps.clock;
-    this.#loud = this.#window(windowMs);
-    this.#quiet = this.#window(quietWindowMs);
+    this.#loud = new MergedLines({ ...deps, windowMs });
+    this.#quiet = new MergedLines({ ...deps, windowMs: quietWindowMs });
   }
 
-  /** `eventId`: the event that took its place in quarantine. */
+  /** `eventId`: the event that took its place in quarantine; each one is named. */
   asked(question: Question, decision: Decision, eventId?: string): void {
     if (decision.allowed) return;
     const codes = [...new Set(decision.violations.map(({ code }) => code))];
-    const isQuiet = codes.every((code) => quietCodes.has(code));
     const rules = [...new Set(decision.violations.map(({ rule }) => rule))];
     const { action, direction, remoteServer } = question;
     const common = { action, direction, codes, rules };
-    if (isQuiet) {
-      this.#quiet.add(JSON.stringify([remoteServer, common]), {
-        action: 'border.deny',
-        outcome: 'denied',
-        actor: remoteServer,
-        subject: remoteServer,
-        detail: common,
-      });
+    const kind = {
+      action: 'border.deny',
+      outcome: 'denied',
+      actor: remoteServer,
+      subject: remoteServer,
+    } as const;
+    if (codes.every((code) => quietCodes.has(code))) {
+      const summary = { ...kind, detail: common };
+      this.#quiet.add(summary, summary);
       return;
     }
     const event = denial(question, common);
-    const key = JSON.stringify([event.actor, remoteServer, event.detail]);
-    const line = eventId === undefined ? event : { ...event, detail: { ...event.detail, event_id: eventId } };
-    if (eventId === undefined) this.#loud.add(key, line);
-    // Each event in quarantine is named, as long as there are not too many of them.
-    else this.#loud.add(`${key} ${eventId}`, line);
+    const named = eventId === undefined ? {} : { event_id: eventId };
+    this.#loud.add(
+      { ...event, detail: { ...event.detail, ...named } },
+      { ...kind, detail: { action, direction } },
+    );
   }
 
   /** Writes the counts that are not written yet. */
   flush(): void {
     this.#loud.end();
     this.#quiet.end();
-  }
-
-  #window(ms: number): Window {
-    return new Window({ ms, clock: this.#clock, record: this.#record });
-  }
-}
-
-/** The lines of some time, and their repetitions. */
-class Window {
-  readonly #deps: { ms: number; clock: Clock; record: (event: AuditEvent) => void };
-  readonly #lines = new Map<string, Repeated>();
-  readonly #beyond = new Map<string, Repeated>();
-
-  constructor(deps: { ms: number; clock: Clock; record: (event: AuditEvent) => void }) {
-    this.#deps = deps;
-  }
-
-  add(key: string, event: AuditEvent): void {
-    const known = this.#lines.get(key);
-    if (known !== undefined) {
-      known.more += 1;
-      return;
-    }
-    if (this.#lines.size + this.#beyond.size === 0)
-      this.#deps.clock.setTimer(this.#deps.ms, () => this.end());
-    if (this.#lines.size < maxLines) {
-      this.#lines.set(key, { event, more: 0 });
-      this.#deps.record(event);
-      return;
-    }
-    const { actor, subject, detail = {} } = event;
-    const summed = { action: detail['action'] ?? null, direction: detail['direction'] ?? null };
-    const sum = `${subject} ${JSON.stringify(summed)}`;
-    const counted = this.#beyond.get(sum);
-    if (counted !== undefined) counted.more += 1;
-    else if (this.#beyond.size < maxLines)
-      this.#beyond.set(sum, { event: { ...event, actor: subject ?? actor, detail: summed }, more: 1 });
-  }
-
-  end(): void {
-    for (const { event, more } of [...this.#lines.values(), ...this.#beyond.values()])
-      if (more > 0) this.#deps.record({ ...event, detail: { ...event.detail, times: more } });
-    this.#lines.clear();
-    this.#beyond.clear();
   }
 }
 

@@ -260,6 +260,7 @@ export class Homeserver {
     await this.federation.stop();
     await closed;
     await this.journal.flush();
+    this.accounts.flush();
     await this.db.close();
   }
 }

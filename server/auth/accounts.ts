@@ -3,8 +3,11 @@ import { forbidden, MatrixError, unknownToken } from '../../http/errors.ts';
 import type { AuthenticatedUser } from '../../http/route.ts';
 import { isValidLocalpart, parseUserId } from '../../protocol/identifiers.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
+import type { AuditEvent } from '../../storage/audit/chain.ts';
 import { type Database, DuplicateRow } from '../../storage/database.ts';
 import type { TokenRecord } from '../../storage/stores/device-store.ts';
+import type { WriteOp } from '../../storage/write-set.ts';
+import { AccountLines } from './account-lines.ts';
 import { hashPassword, requireAcceptablePassword, verifyPassword } from './passwords.ts';
 
 export interface Session {
@@ -33,9 +36,12 @@ const seenEveryMs = 10 * 60_000;
 export class Accounts {
   readonly #deps: AccountsDeps;
   readonly #seen = new Map<string, number>();
+  readonly #lines: AccountLines;
 
   constructor(deps: AccountsDeps) {
     this.#deps = deps;
+    const { audit } = deps.db;
+    this.#lines = new AccountLines({ record: (event) => audit.record(event), clock: deps.clock });
   }
 
   userIdOf(localpart: string): string {
@@ -73,32 +79,45 @@ export class Accounts {
     const record =
       localpart === undefined ? undefined : await this.#deps.db.users.get(localpart.toLowerCase());
     const isRight = await verifyPassword(record?.passwordHash, password);
-    if (record === undefined || record.deactivated || !isRight)
+    if (record === undefined || record.deactivated || !isRight) {
+      const known = record === undefined ? undefined : this.userIdOf(record.localpart);
+      this.#lines.logInFailed(known, device.remoteAddress);
       throw forbidden('Wrong user name or password');
+    }
     return this.#openSession(this.userIdOf(record.localpart), device);
   }
 
-  /** Throws 400 with `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_WEAK_PASSWORD`. */
-  async create(localpart: string, password: string | undefined, isAdmin: boolean): Promise<string> {
+  /**
+   * `registration`: they came by themselves, and the audit log says so. Throws 400 with `M_INVALID_USERNAME`,
+   * `M_USER_IN_USE` or `M_WEAK_PASSWORD`.
+   */
+  async create(
+    localpart: string,
+    password: string | undefined,
+    isAdmin: boolean,
+    registration?: { readonly remoteAddress: string; readonly sharedSecret: boolean },
+  ): Promise<string> {
     const userId = this.userIdOf(localpart);
     this.requireValidName(localpart);
     if (password !== undefined) requireAcceptablePassword(password);
     const { db, clock } = this.#deps;
     const passwordHash = password === undefined ? null : await hashPassword(password);
     try {
-      await db.writer.submit({
-        label: 'create user',
-        ops: db.users.insert({
-          localpart,
-          passwordHash,
-          isAdmin,
-          deactivated: false,
-          createdTs: clock.now(),
-          displayName: null,
-          avatarUrl: null,
-        }),
-        notes: [{ stream: 'users', key: userId }],
+      const ops = db.users.insert({
+        localpart,
+        passwordHash,
+        isAdmin,
+        deactivated: false,
+        createdTs: clock.now(),
+        displayName: null,
+        avatarUrl: null,
       });
+      const notes = [{ stream: 'users', key: userId }] as const;
+      if (registration === undefined) await db.writer.submit({ label: 'create user', ops, notes });
+      else {
+        const line = this.#lines.register(userId, { ...registration, admin: isAdmin });
+        await db.audit.append([line], ops, notes);
+      }
     } catch (error) {
       if (error instanceof DuplicateRow) throw userInUse();
       throw error;
@@ -126,20 +145,23 @@ export class Accounts {
   }
 
   async logOut(user: AuthenticatedUser): Promise<void> {
-    const { db } = this.#deps;
-    await this.#write('log out', user.userId, db.devices.remove(user.userId, user.deviceId));
+    const line = this.#lines.logOut(user.userId, [user.deviceId]);
+    await this.#audited(line, user.userId, this.#deps.db.devices.remove(user.userId, user.deviceId));
   }
 
   async logOutEverywhere(userId: string): Promise<void> {
-    await this.#write('log out everywhere', userId, this.#deps.db.devices.remove(userId));
+    await this.#audited(this.#lines.logOut(userId, 'all'), userId, this.#deps.db.devices.remove(userId));
   }
 
   async removeDevices(userId: string, deviceIds: readonly string[]): Promise<void> {
     const { devices } = this.#deps.db;
-    await this.#write(
-      'remove devices',
+    const theirs = new Set((await devices.ofUser(userId)).map(({ deviceId }) => deviceId));
+    const removed = [...new Set(deviceIds)].filter((deviceId) => theirs.has(deviceId));
+    if (removed.length === 0) return;
+    await this.#audited(
+      this.#lines.logOut(userId, removed),
       userId,
-      deviceIds.flatMap((deviceId) => devices.remove(userId, deviceId)),
+      removed.flatMap((deviceId) => devices.remove(userId, deviceId)),
     );
   }
 
@@ -147,34 +169,50 @@ export class Accounts {
   async isPassword(userId: string, password: string): Promise<boolean> {
     const localpart = this.localpartOf(userId);
     const record = localpart === undefined ? undefined : await this.#deps.db.users.get(localpart);
-    return verifyPassword(record?.passwordHash, password);
+    const isRight = await verifyPassword(record?.passwordHash, password);
+    if (!isRight) this.#lines.confirmFailed(userId);
+    return isRight;
   }
 
-  /** Sets a new password; all devices but `keepDevice` are logged out, unless the user wants otherwise. */
+  /**
+   * Sets a new password; all devices but `keepDevice` are logged out, unless the user wants otherwise. `bySelf`: it is
+   * the user's own doing, and the audit log says so.
+   */
   async changePassword(
     userId: string,
     password: string,
-    options: { readonly keepDevice?: string | undefined; readonly logOutOthers: boolean },
+    options: {
+      readonly keepDevice?: string | undefined;
+      readonly logOutOthers: boolean;
+      readonly bySelf?: boolean;
+    },
   ): Promise<void> {
     requireAcceptablePassword(password);
     const { db } = this.#deps;
     const localpart = this.localpartOf(userId) ?? '';
     const devices = options.logOutOthers ? await db.devices.ofUser(userId) : [];
-    await this.#write('change password', userId, [
+    const ended = devices.filter(({ deviceId }) => deviceId !== options.keepDevice);
+    const ops = [
       ...db.users.update(localpart, { passwordHash: await hashPassword(password) }),
-      ...devices
-        .filter(({ deviceId }) => deviceId !== options.keepDevice)
-        .flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
-    ]);
+      ...ended.flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
+    ];
+    if (options.bySelf === true)
+      await this.#audited(this.#lines.changePassword(userId, ended.length), userId, ops);
+    else await this.#write('change password', userId, ops);
   }
 
-  /** Nobody logs in as this user any more, and all devices are logged out. */
-  async deactivate(userId: string): Promise<void> {
+  /**
+   * Nobody logs in as this user any more, and all devices are logged out. `bySelf`: it is the user's own doing, and the
+   * audit log says so.
+   */
+  async deactivate(userId: string, options: { readonly bySelf?: boolean } = {}): Promise<void> {
     const { db } = this.#deps;
-    await this.#write('deactivate user', userId, [
+    const ops = [
       ...db.users.update(this.localpartOf(userId) ?? '', { deactivated: true, passwordHash: null }),
       ...db.devices.remove(userId),
-    ]);
+    ];
+    if (options.bySelf === true) await this.#audited(this.#lines.deactivate(userId), userId, ops);
+    else await this.#write('deactivate user', userId, ops);
   }
 
   async #openSession(userId: string, device: DeviceRequest): Promise<Session> {
@@ -186,7 +224,9 @@ export class Accounts {
     const accessToken = `arc_${random.bytes(32).toString('base64url')}`;
     const known = await db.devices.get(userId, deviceId);
     const now = clock.now();
-    await this.#write('log in', userId, [
+    const isNew = known === undefined;
+    const line = this.#lines.logIn(userId, { deviceId, isNew, remoteAddress: device.remoteAddress });
+    await this.#audited(line, userId, [
       // A device that logs in again gets a new token, and its old one ends.
       ...db.devices.removeTokensOf(userId, deviceId),
       ...db.devices.put({
@@ -200,6 +240,15 @@ export class Accounts {
       ...db.devices.addToken({ tokenHash: hashToken(accessToken), userId, deviceId, createdTs: now }),
     ]);
     return { userId, deviceId, accessToken };
+  }
+
+  /** Writes what is still to be said in the audit log. */
+  flush(): void {
+    this.#lines.flush();
+  }
+
+  async #audited(line: AuditEvent, userId: string, ops: readonly WriteOp[]): Promise<void> {
+    await this.#deps.db.audit.append([line], ops, [{ stream: 'devices', key: userId }]);
   }
 
   async #write(label: string, userId: string, ops: ReturnType<Database['devices']['put']>): Promise<void> {

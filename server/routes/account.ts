@@ -26,6 +26,7 @@ export function accountRoutes({ accounts, random }: ClientApiDeps): Route[] {
         await accounts.changePassword(user.userId, body.new_password, {
           keepDevice: user.deviceId,
           logOutOthers: body.logout_devices ?? true,
+          bySelf: true,
         });
         return {};
       },
@@ -38,7 +39,7 @@ export function accountRoutes({ accounts, random }: ClientApiDeps): Route[] {
       handler: async ({ user, body }) => {
         const challenge = await requirePassword(accounts, random, user.userId, body.auth);
         if (challenge !== undefined) return challenge;
-        await accounts.deactivate(user.userId);
+        await accounts.deactivate(user.userId, { bySelf: true });
         // There are no third-party identifiers here: the specification calls that a success.
         return { id_server_unbind_result: 'success' };
       },

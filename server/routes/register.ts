@@ -60,7 +60,10 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
         if (challenge !== undefined) return challenge;
         if (body.password === undefined) throw missingParam('The password is missing');
         const localpart = body.username ?? random.bytes(8).toString('hex');
-        const userId = await accounts.create(localpart, body.password, false);
+        const userId = await accounts.create(localpart, body.password, false, {
+          remoteAddress,
+          sharedSecret: false,
+        });
         if (body.inhibit_login === true) return { user_id: userId, home_server: config.serverName };
         const session = await accounts.openSession(userId, {
           deviceId: body.device_id,
@@ -123,7 +126,10 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
         }
         // The tools rely on the name being written small for them.
         const localpart = body.username.toLowerCase();
-        const userId = await accounts.create(localpart, body.password, admin);
+        const userId = await accounts.create(localpart, body.password, admin, {
+          remoteAddress,
+          sharedSecret: true,
+        });
         if (typeof body.displayname === 'string') {
           await db.writer.submit({
             label: 'display name of a new user',

@@ -4,7 +4,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { Reader } from '../connection.ts';
 import { takeNumbers } from '../write-batch.ts';
-import type { WriteOp } from '../write-set.ts';
+import type { Note, WriteOp } from '../write-set.ts';
 import type { Tx, Writer } from '../writer.ts';
 import {
   type AuditEvent,
@@ -44,10 +44,20 @@ export class AuditLog {
     this.#clock = deps.clock;
   }
 
-  /** Adds lines, and in the same transaction makes the changes that they tell of. Resolves when all is on disk. */
-  async append(events: readonly AuditEvent[], changes: readonly WriteOp[] = []): Promise<void> {
+  /**
+   * Adds lines, and in the same transaction makes the changes that they tell of; `notes` are said after it. Resolves
+   * when all is on disk.
+   */
+  async append(
+    events: readonly AuditEvent[],
+    changes: readonly WriteOp[] = [],
+    notes: readonly Note[] = [],
+  ): Promise<void> {
     const ts = this.#clock.now();
-    const records = await this.#writer.transact('audit', (tx) => this.appendIn(tx, events, changes, ts));
+    const records = await this.#writer.transact('audit', async (tx) => {
+      for (const { stream, key, payload } of notes) tx.note({ stream, key, payload });
+      return this.appendIn(tx, events, changes, ts);
+    });
     this.#tell(records);
   }
 
