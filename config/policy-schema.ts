@@ -134,6 +134,21 @@ export const policySchema = Type.Object(
               },
             ),
           ),
+          contacts: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  name: text('line', '[reload] What they are called there: "Purchasing desk".'),
+                  user_id: text('user-id', '[reload] @purchasing:acme.example'),
+                },
+                closed,
+              ),
+              {
+                description:
+                  '[reload] People of ours whom they find under the name of what they do, whatever expose says; nobody by default.',
+              },
+            ),
+          ),
         },
         closed,
       ),

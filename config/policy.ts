@@ -39,6 +39,9 @@ function applyLayer(below: PartnerPolicy, layer: PolicyLayer): PartnerPolicy {
     directory: {
       expose: directory?.expose === undefined ? below.directory.expose : ours(directory.expose),
       fields: directory?.fields ?? below.directory.fields,
+      contacts:
+        directory?.contacts?.map(({ name, user_id: userId }) => ({ name, userId })) ??
+        below.directory.contacts,
     },
     share: { ...below.share, ...given(share ?? {}) },
     events: { deny: events?.deny ?? below.events.deny },

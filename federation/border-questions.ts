@@ -1,4 +1,5 @@
 import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
+import { includes, type Person, type Who } from '../policy/who.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
@@ -17,6 +18,9 @@ import {
 } from './border-facts.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
+
+/** Signs of life that cross in EDUs. */
+export type SignOfLife = 'typing' | 'receipt' | 'presence';
 
 /** An event of theirs, as far as the rules look at it. */
 export interface ForeignEvent {
@@ -111,14 +115,66 @@ export class BorderQuestions {
     });
   }
 
-  /** One of ours joins that room, or (where we do not hold it) a room that a server lets them into. */
+  /**
+   * One of ours joins that room, or (where we do not hold it) a room that a server lets them into; one of a partner
+   * joins a room of ours.
+   */
   join(userId: string, where: RoomView | string): Question[] {
+    const server = serverNameOf(userId);
+    if (server !== this.#partners.serverName) return [this.#enter(server, [userId], where)];
     const local = this.#people.person(userId);
     const base = { action: 'join', direction: 'outbound', local, remote: [] } as const;
     if (typeof where === 'string') return [{ ...base, remoteServer: where }];
     const servers = otherServers(where, this.#partners.serverName);
     const room = roomFacts(where, servers);
     return this.#concerned(servers).map((remoteServer) => ({ ...base, remoteServer, room }));
+  }
+
+  /** A partner learns of a room by an alias of it: whoever may not join it may not. */
+  find(remoteServer: string, view: RoomView): Question {
+    return this.#enter(remoteServer, [], view);
+  }
+
+  #enter(remoteServer: string, remote: readonly string[], where: RoomView | string): Question {
+    const room = typeof where === 'string' ? undefined : this.#room(where);
+    return { action: 'join', direction: 'inbound', remoteServer, remote, room };
+  }
+
+  /** A sign of life of one of ours is told to a partner in the room. */
+  tell(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): Question {
+    const local = this.#people.person(userId);
+    return { action: what, direction: 'outbound', remoteServer, local, remote: peopleOf(view, remoteServer) };
+  }
+
+  /** A sign of life of one of theirs is shown to our people in the room. */
+  hear(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): Question {
+    const local = this.#bestOf(view, this.#partners.get(remoteServer)?.policy.allowLocal ?? 'everyone');
+    return { action: what, direction: 'inbound', remoteServer, local, remote: [userId] };
+  }
+
+  /** Of our people in a room the one for whom a partnership is, if there is one, else any. */
+  #bestOf(view: RoomView, allowLocal: Who): Person | undefined {
+    if (allowLocal === 'everyone') return undefined;
+    let any: Person | undefined;
+    for (const userId of view.joinedUsers()) {
+      if (serverNameOf(userId) !== this.#partners.serverName) continue;
+      any = this.#people.person(userId);
+      if (includes(allowLocal, any)) return any;
+    }
+    return any;
+  }
+
+  /** A partner reads the profile of one of ours. */
+  profile(remoteServer: string, userId: string, sharesRoom: boolean): Question {
+    const local = this.#people.person(userId);
+    return { action: 'profile', direction: 'inbound', remoteServer, local, remote: [], sharesRoom };
+  }
+
+  /** One of ours looks up a person of a partner. What that side shows of its people is for that side to say. */
+  lookUp(asker: string, userId: string): Question {
+    const between = { direction: 'outbound', remoteServer: serverNameOf(userId) } as const;
+    const local = this.#people.person(asker);
+    return { action: 'profile', ...between, local, remote: [userId], sharesRoom: false };
   }
 
   /** An event of theirs that takes its place in a room; `keyIds`: the keys with which their server signed it. */
@@ -169,9 +225,10 @@ export class BorderQuestions {
     return { action: 'talk', direction: 'inbound', remoteServer };
   }
 
-  /** `outbound`: they fetch a file of ours. */
-  transfer(remoteServer: string, direction: Direction, file: FileFacts): Question {
-    return { action: 'file', direction, remoteServer, remote: [], file };
+  /** `outbound`: they fetch a file of ours. `inbound`: `userId` of ours, if one is known, fetches one of theirs. */
+  transfer(remoteServer: string, direction: Direction, file: FileFacts, userId?: string): Question {
+    const local = userId === undefined ? undefined : this.#people.person(userId);
+    return { action: 'file', direction, remoteServer, local, remote: [], file };
   }
 
   #room(view: RoomView): RoomFacts {

@@ -1,8 +1,7 @@
 import { decide } from '../policy/decide.ts';
 import { allOf, allowed, type Decision } from '../policy/decision.ts';
-import type { Shared } from '../policy/partner-policy.ts';
+import { type Profile, profileView } from '../policy/profile-view.ts';
 import type { Direction, FileFacts, Question } from '../policy/question.ts';
-import { mayShare } from '../policy/rules/share.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock } from '../protocol/runtime.ts';
@@ -10,7 +9,7 @@ import { externalLabel } from '../rooms/external-label.ts';
 import type { Border, ExternalLabel, LocalEvent, RoomPlan } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
 import { fileOf, otherServers, takesAway } from './border-facts.ts';
-import { BorderQuestions } from './border-questions.ts';
+import { BorderQuestions, type SignOfLife } from './border-questions.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
 
@@ -98,16 +97,51 @@ export class PartnerBorder implements Border {
     return this.#ask(this.#questions.talk(remoteServer));
   }
 
-  mayShare(serverName: string, what: Shared): boolean {
-    const partner = this.#deps.partners.get(serverName);
-    return (
-      partner !== undefined && this.#deps.partners.isActive(serverName) && mayShare(partner, what).allowed
-    );
+  /** May a partner learn of this room, of which it knows an alias? */
+  mayFindRoom(remoteServer: string, view: RoomView): Decision {
+    return this.#ask(this.#questions.find(remoteServer, view));
   }
 
-  /** `outbound`: they fetch a file of ours. */
-  mayTransferFiles(remoteServer: string, direction: Direction, file: FileFacts = {}): Decision {
-    return this.#ask(this.#questions.transfer(remoteServer, direction, file));
+  /** May a sign of life of one of ours be told to a partner in the room? */
+  mayTell(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): boolean {
+    return this.#ask(this.#questions.tell(remoteServer, what, userId, view)).allowed;
+  }
+
+  /** May a sign of life of one of theirs be shown to our people in the room? */
+  mayHear(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): Decision {
+    return this.#ask(this.#questions.hear(remoteServer, what, userId, view));
+  }
+
+  /**
+   * What of the profile of one of ours a partner is shown. `known` is absent for somebody who does not exist; to the
+   * partner they are the same as somebody whom it may not see: undefined.
+   */
+  profileFor(
+    remoteServer: string,
+    userId: string,
+    known: Profile | undefined,
+    sharesRoom: boolean,
+  ): Profile | undefined {
+    const { allowed: isAllowed } = this.#ask(this.#questions.profile(remoteServer, userId, sharesRoom));
+    const policy = this.#deps.partners.get(remoteServer)?.policy;
+    return isAllowed && known !== undefined && policy !== undefined
+      ? profileView(policy, userId, known, sharesRoom)
+      : undefined;
+  }
+
+  /** May one of ours look up a person of a partner? */
+  mayLookUp(asker: string, userId: string): Decision {
+    return this.#ask(this.#questions.lookUp(asker, userId));
+  }
+
+  /** `outbound`: they fetch a file of ours. `inbound`: `userId` of ours, if one is known, fetches one of theirs. */
+  mayTransferFiles(
+    remoteServer: string,
+    direction: Direction,
+    file: FileFacts = {},
+    userId?: string,
+  ): Decision {
+    return this.#ask(this.#questions.transfer(remoteServer, direction, file, userId));
   }
 
   #ask(question: Question, eventId?: string): Decision {

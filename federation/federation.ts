@@ -78,7 +78,9 @@ export class Federation {
   readonly #outbox: Outbox;
   readonly #boots: BootIds;
   readonly #bootId: string;
-  #serving: { inbound: Inbound; processor: Processor; router: FederationRouter } | undefined;
+  #serving:
+    | { engine: RoomEngine; inbound: Inbound; processor: Processor; router: FederationRouter }
+    | undefined;
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(deps: FederationDeps) {
@@ -158,7 +160,7 @@ export class Federation {
       standings: (partner: string) => this.#standings(partner),
       clock,
     };
-    this.#serving = { inbound, processor, router: new FederationRouter(parts, log) };
+    this.#serving = { engine, inbound, processor, router: new FederationRouter(parts, log) };
     await inbound.start();
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
@@ -196,7 +198,11 @@ export class Federation {
     /** Servers with a member in the room. */
     servers: Iterable<string>;
   }): void {
-    sendTyping({ ...this.#deps, link: this.link, border: this.border }, notice);
+    const { roomId, ...rest } = notice;
+    // Whoever types there has had it loaded.
+    const room = this.#serving?.engine.peek(roomId);
+    if (room === undefined) return;
+    sendTyping({ ...this.#deps, link: this.link, border: this.border }, { ...rest, room });
   }
 
   /** Outbox rows that carry a receipt of one of ours to the partners in the room; for the receipt's write set. */
@@ -209,9 +215,12 @@ export class Federation {
     return receiptNotes(this.#receiptDestinations(receipt));
   }
 
-  #receiptDestinations({ servers }: LocalReceipt): string[] {
+  #receiptDestinations({ roomId, userId, servers }: LocalReceipt): string[] {
+    const room = this.#serving?.engine.peek(roomId);
+    if (room === undefined) return [];
+    const { serverName } = this.#deps;
     return [...new Set(servers)].filter(
-      (server) => server !== this.#deps.serverName && this.border.mayShare(server, 'receipts'),
+      (server) => server !== serverName && this.border.mayTell(server, 'receipt', userId, room),
     );
   }
 

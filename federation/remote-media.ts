@@ -1,5 +1,6 @@
-import { explain } from '../policy/decision.ts';
+import type { FileFacts } from '../policy/question.ts';
 import { type JsonValue, parseJson } from '../protocol/json.ts';
+import { RoomError, requireAllowed } from '../rooms/errors.ts';
 import { RemoteError } from '../rooms/ports.ts';
 import type { PartnerBorder } from './border.ts';
 import type { LinkManager } from './link/link-manager.ts';
@@ -13,7 +14,9 @@ const maxErrorBytes = 16 * 1024;
 /**
  * Fetches a partner's file: `GET /_matrix/federation/v1/media/download/{mediaId}`. Rejects with a
  * {@link RemoteError}; the stream throws one when the file is longer than `maxBytes` or breaks off. A
- * `Location` is not followed: bytes come from the partner over its link or not at all.
+ * `Location` is not followed: bytes come from the partner over its link or not at all. A file that the border forbids
+ * is refused with a `RoomError`: as soon as its type is known, or as soon as it is longer than its size may be,
+ * whatever a message said of it.
  */
 export async function fetchRemoteMedia(
   deps: { link: LinkManager; border: PartnerBorder },
@@ -21,9 +24,9 @@ export async function fetchRemoteMedia(
   mediaId: string,
   maxBytes: number,
 ): Promise<MediaFile> {
-  const decision = deps.border.mayTransferFiles(origin, 'inbound');
-  if (!decision.allowed)
-    throw new RemoteError('refused', explain(decision), { status: 403, errcode: 'M_FORBIDDEN' });
+  const demand = (facts: FileFacts): void =>
+    requireAllowed(deps.border.mayTransferFiles(origin, 'inbound', facts));
+  demand({});
   const response = await open(deps.link, origin, {
     method: 'GET',
     uri: federationUri('v1', ['media', 'download', mediaId]),
@@ -43,14 +46,28 @@ export async function fetchRemoteMedia(
     const file = await readMultipart(response.contentType, response.stream, maxBytes);
     if (file.location !== undefined)
       throw new MultipartError('It points elsewhere instead of sending the file');
+    demand({ mime: file.contentType });
     return {
       contentType: file.contentType,
       fileName: file.fileName,
-      stream: withRemoteErrors(origin, file.stream),
+      stream: counted(withRemoteErrors(origin, file.stream), (size) => demand({ size })),
     };
   } catch (cause) {
     response.cancel();
-    throw asRemoteError(origin, cause);
+    throw cause instanceof RoomError ? cause : asRemoteError(origin, cause);
+  }
+}
+
+/** The stream as it is, for as long as its size so far may be. */
+async function* counted(
+  stream: AsyncIterable<Buffer>,
+  demand: (size: number) => void,
+): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    demand(size);
+    yield chunk;
   }
 }
 

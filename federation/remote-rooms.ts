@@ -1,6 +1,7 @@
 import type { Pdu } from '../protocol/event.ts';
 import { isValidRoomId, isValidServerName, parseRoomAlias, parseUserId } from '../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
+import { requireAllowed } from '../rooms/errors.ts';
 import { RemoteError, type RemoteRooms, type RemoteTemplate } from '../rooms/ports.ts';
 import type { PartnerBorder } from './border.ts';
 import type { LinkManager } from './link/link-manager.ts';
@@ -206,11 +207,17 @@ export class LinkRemoteRooms implements RemoteRooms {
     const roomId = answer['room_id'];
     if (typeof roomId !== 'string' || !isValidRoomId(roomId))
       throw badResponse(server, 'its answer names no room');
-    return { roomId, servers: textsOf(server, answer, 'servers').filter(isValidServerName).slice(0, 100) };
+    // Wherever the alias points: a room is joined through partners or not at all.
+    const servers = textsOf(server, answer, 'servers').filter(
+      (name) => isValidServerName(name) && this.#border.mayTalkTo(name),
+    );
+    return { roomId, servers: servers.slice(0, 100) };
   }
 
-  async profile(userId: string): Promise<{ displayname?: string; avatar_url?: string }> {
+  async profile(userId: string, asker: string): Promise<{ displayname?: string; avatar_url?: string }> {
     const server = parseUserId(userId)?.serverName ?? '';
+    this.#demandPartner(server);
+    requireAllowed(this.#border.mayLookUp(asker, userId));
     const uri = federationUri('v1', ['query', 'profile'], [['user_id', userId]]);
     const { displayname, avatar_url } = await this.#ask(server, { method: 'GET', uri, priority: 'query' });
     return {

@@ -94,6 +94,8 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
       return allOf(people(partner, question), mayShare(partner, question.action));
     case 'receipt':
       return allOf(people(partner, question), mayShare(partner, 'receipts'));
+    case 'device-names':
+      return allOf(people(partner, question), mayShare(partner, 'device_names'));
   }
 }
 

@@ -53,6 +53,14 @@ interface DirectoryPolicy {
   readonly expose: Who;
   /** Which fields of those people they see. */
   readonly fields: readonly string[];
+  /** Whom they find under the name of what they do, whatever `expose` says: "Purchasing". */
+  readonly contacts: readonly Contact[];
+}
+
+/** Somebody of ours, as a partner is to know them. */
+export interface Contact {
+  readonly name: string;
+  readonly userId: string;
 }
 
 /** How our people recognise theirs. */
@@ -106,7 +114,7 @@ export const defaultPartnerPolicy: PartnerPolicy = {
     historyVisibility: 'any',
   },
   files: { direction: 'both' },
-  directory: { expose: [], fields: ['display_name', 'avatar'] },
+  directory: { expose: [], fields: ['display_name', 'avatar'], contacts: [] },
   share: { presence: false, typing: true, receipts: true, device_names: false },
   events: { deny: [] },
   retention: {},

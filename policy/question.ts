@@ -104,4 +104,4 @@ export type Question =
       /** Whether the partner has somebody in a room with that person, or an invitation from them. */
       readonly sharesRoom: boolean;
     } & People)
-  | ({ readonly action: 'directory' | 'presence' | 'typing' | 'receipt' } & People);
+  | ({ readonly action: 'directory' | 'presence' | 'typing' | 'receipt' | 'device-names' } & People);

@@ -88,7 +88,8 @@ export interface RemoteRooms {
     request: { earliest: readonly string[]; latest: readonly string[]; limit: number; minDepth: number },
   ): Promise<JsonValue[]>;
   resolveAlias(alias: string): Promise<{ roomId: string; servers: string[] }>;
-  profile(userId: string): Promise<{ displayname?: string; avatar_url?: string }>;
+  /** Asked on behalf of one of ours. Throws a `RoomError` where the border forbids it. */
+  profile(userId: string, asker: string): Promise<{ displayname?: string; avatar_url?: string }>;
 }
 
 /** Pinned keys of partners, and our own. In memory: asked for every signature. */
@@ -138,7 +139,10 @@ export interface Border {
   mayCreate(plan: RoomPlan): Decision;
   /** The highest power level that a user may be given; infinity for our own people. */
   powerLimit(userId: string): number;
-  /** May one of ours join that room, or (where we do not hold it) a room that a server lets them into? */
+  /**
+   * May one of ours join that room, or (where we do not hold it) a room that a server lets them into? May one of a
+   * partner join a room of ours?
+   */
   mayJoin(userId: string, where: RoomView | string): Decision;
   /** How our clients are shown the people of another server; undefined: as they are. Asked for every member event. */
   labelOf(serverName: string): ExternalLabel | undefined;

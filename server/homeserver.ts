@@ -138,6 +138,8 @@ export class Homeserver {
         clock,
         random,
         fetchRemote: (origin, mediaId, maxBytes) => federation.remote.fetchMedia(origin, mediaId, maxBytes),
+        mayRead: (userId, origin, file) =>
+          federation.border.mayTransferFiles(origin, 'inbound', file, userId),
       });
       await media.tidy();
       const tracker = new TypingTracker(clock, (roomId) =>
@@ -191,6 +193,7 @@ export class Homeserver {
       await federation.start({
         engine,
         media: {
+          facts: (mediaId) => media.localFacts(mediaId),
           open: async (mediaId) => {
             const file = await media.openLocal(mediaId);
             if (file === undefined) return undefined;

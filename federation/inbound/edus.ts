@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { explain } from '../../policy/decision.ts';
 import { isValidEventId, serverNameOf } from '../../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import { TryAgain } from '../../rooms/errors.ts';
@@ -83,9 +84,8 @@ export class EduReceiver {
     if (typeof roomId !== 'string' || typeof userId !== 'string' || typeof typing !== 'boolean')
       return { kind: 'refused', reason: 'm.typing has other content' };
     if (serverNameOf(userId) !== origin) return spoofed(userId);
-    if (!this.#border.mayShare(origin, 'typing')) return { kind: 'ignored' };
     const view = await this.#engine.view(roomId);
-    if (view === undefined || !mayActIn(view, origin, userId)) return { kind: 'ignored' };
+    if (view === undefined || !this.#mayHear('typing', view, origin, userId)) return { kind: 'ignored' };
     this.#typing(roomId, userId, typing ? typingTimeoutMs : undefined);
     return { kind: 'ignored' };
   }
@@ -97,7 +97,6 @@ export class EduReceiver {
     also: readonly WriteOp[],
   ): Promise<EduOutcome> {
     if (!isObject(content)) return { kind: 'refused', reason: 'm.receipt without content' };
-    if (!this.#border.mayShare(origin, 'receipts')) return { kind: 'ignored' };
     const receipts = receiptsOf(content);
     const spoof = receipts.find((receipt) => serverNameOf(receipt.userId) !== origin);
     if (spoof !== undefined) return spoofed(spoof.userId);
@@ -105,7 +104,7 @@ export class EduReceiver {
     const notes: Note[] = [];
     for (const receipt of receipts) {
       const view = await this.#engine.view(receipt.roomId);
-      if (view === undefined || !mayActIn(view, origin, receipt.userId)) continue;
+      if (view === undefined || !this.#mayHear('receipt', view, origin, receipt.userId)) continue;
       const event = await this.#engine.event(receipt.eventId);
       if (event?.streamPos === undefined && waited.ms < maxReceiptWaitMs)
         throw new TryAgain('the event of a receipt is not here yet', undefined, receipt.eventId);
@@ -125,6 +124,17 @@ export class EduReceiver {
       notes,
     });
     return { kind: 'written' };
+  }
+
+  /** What is not for us is dropped without a word to the partner: it is no news and no fault. */
+  #mayHear(what: 'typing' | 'receipt', view: RoomView, origin: string, userId: string): boolean {
+    const decision = mayActIn(view, origin, userId)
+      ? this.#border.mayHear(origin, what, userId, view)
+      : undefined;
+    if (decision?.allowed === true) return true;
+    const reason = decision === undefined ? 'its user is not in the room' : explain(decision);
+    this.#log.debug({ partner: origin, edu: what, roomId: view.roomId, reason }, 'an EDU was dropped');
+    return false;
   }
 
   /** Has a later receipt of this person been taken while this one waited for its event? */
@@ -182,7 +192,7 @@ function receiptsOf(content: JsonObject): Receipt[] {
 }
 
 function mayActIn(view: RoomView, origin: string, userId: string): boolean {
-  return view.allowsServer(origin) && view.membership(userId) === 'join';
+  return view.hasLocalMember() && view.allowsServer(origin) && view.membership(userId) === 'join';
 }
 
 function spoofed(userId: string): EduOutcome {

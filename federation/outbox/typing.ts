@@ -1,5 +1,6 @@
 import { encodeBase64Url } from '../../protocol/base64.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
+import type { RoomView } from '../../rooms/types.ts';
 import type { PartnerBorder } from '../border.ts';
 import { volatileLane } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
@@ -13,21 +14,21 @@ const deadlineMs = 10_000;
  */
 export function sendTyping(
   deps: { serverName: string; link: LinkManager; border: PartnerBorder; clock: Clock; random: Random },
-  notice: { roomId: string; userId: string; typing: boolean; servers: Iterable<string> },
+  notice: { room: RoomView; userId: string; typing: boolean; servers: Iterable<string> },
 ): void {
   const { serverName, link, border, clock, random } = deps;
-  const { roomId, userId, typing } = notice;
+  const { room, userId, typing } = notice;
   const body = Buffer.from(
     JSON.stringify({
       origin: serverName,
       origin_server_ts: clock.now(),
       pdus: [],
-      edus: [{ edu_type: 'm.typing', content: { room_id: roomId, user_id: userId, typing } }],
+      edus: [{ edu_type: 'm.typing', content: { room_id: room.roomId, user_id: userId, typing } }],
     }),
   );
   for (const server of new Set(notice.servers)) {
-    if (server === serverName || !border.mayShare(server, 'typing')) continue;
-    if (link.status(server).state !== 'connected') continue;
+    if (server === serverName || link.status(server).state !== 'connected') continue;
+    if (!border.mayTell(server, 'typing', userId, room)) continue;
     link
       .request(server, {
         method: 'PUT',

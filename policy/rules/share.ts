@@ -14,9 +14,10 @@ export function mayShare({ serverName, policy }: PartnerFacts, what: Shared): De
       );
 }
 
-/** `directory.expose`: may the partner find this person of ours? */
+/** `directory.expose` and `directory.contacts`: may the partner find this person of ours? */
 export function mayFind({ serverName, policy }: PartnerFacts, local: Person): Decision {
-  return includes(policy.directory.expose, local)
+  const { expose, contacts } = policy.directory;
+  return includes(expose, local) || contacts.some(({ userId }) => userId === local.userId)
     ? allowed
     : denied(
         'person_not_exposed',

@@ -53,8 +53,9 @@ export async function receiveInvite(
   const user = parseUserId(target);
   if (user?.serverName !== ctx.serverName) throw invalidParam('The invited user is not of this server');
   checkInviteState(ctx, origin, roomId, version, body.inviteRoomState);
-  if (!(await ctx.store.isActiveUser(user.localpart))) throw notFound('No such user');
+  // The border first: whoever may not be invited is refused in the same way whether they exist or not.
   requireAllowed(ctx.border.mayInvite(pdu.sender, target, await ctx.rooms.get(roomId)));
+  if (!(await ctx.store.isActiveUser(user.localpart))) throw notFound('No such user');
   await requireAdmitted(ctx, origin, roomId);
   const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
   const pending = await ctx.store.invite(roomId, target);

@@ -6,7 +6,7 @@ import { addSignature } from '../../protocol/signing.ts';
 import { authStateAt } from '../auth.ts';
 import { draftEvent, nextPlace } from '../build.ts';
 import type { RoomContext } from '../context.ts';
-import { forbidden, invalidParam, notFound, RoomError } from '../errors.ts';
+import { forbidden, invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { authoriserFor } from '../membership/restricted.ts';
 import type { RemoteTemplate } from '../ports.ts';
 import type { Receiver } from '../receive/receive.ts';
@@ -38,6 +38,7 @@ export async function makeJoin(
         room_version: room.version.id,
       },
     );
+  requireAllowed(ctx.border.mayJoin(userId, room));
   const content: JsonObject = { membership: 'join' };
   const authoriser = await authoriserFor(ctx, room, userId);
   if (authoriser !== undefined) content['join_authorised_via_users_server'] = authoriser;
@@ -118,6 +119,7 @@ export async function sendJoin(
 ): Promise<SendJoinAnswer> {
   const room = await roomFor(ctx, origin, roomId);
   let event = broughtBack(ctx, origin, room, eventId, pdu, 'join');
+  requireAllowed(ctx.border.mayJoin(event.pdu.sender, room));
   const authoriser = event.pdu.content['join_authorised_via_users_server'];
   if (typeof authoriser === 'string' && serverNameOf(authoriser) === ctx.serverName) {
     // What let the user in a moment ago must still hold, or our signature would.

@@ -4,7 +4,10 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MatrixError, notFound, tooLarge } from '../../http/errors.ts';
+import type { Decision } from '../../policy/decision.ts';
+import type { FileFacts } from '../../policy/question.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
+import { requireAllowed } from '../../rooms/errors.ts';
 import type { Database } from '../../storage/database.ts';
 import type { MediaRecord } from '../../storage/stores/media-store.ts';
 import { makeFolder, syncFolder } from '../files.ts';
@@ -26,6 +29,8 @@ export interface MediaStoreDeps {
   readonly random: Random;
   /** Asks the partner for its file; rejects if the border or the partner refuses. */
   fetchRemote(origin: string, mediaId: string, maxBytes: number): Promise<IncomingFile>;
+  /** May one of ours have a partner's file? What is not known of it yet is absent. */
+  mayRead(userId: string, origin: string, file: FileFacts): Decision;
 }
 
 export interface StoredFile {
@@ -97,12 +102,25 @@ export class MediaStore {
     return `mxc://${serverName}/${mediaId}`;
   }
 
-  /** Opens a file, ours or a partner's, which is fetched once and kept. Throws 404 `M_NOT_FOUND`. */
-  async open(origin: string, mediaId: string): Promise<StoredFile> {
-    const record = await this.#deps.db.media.get(origin, mediaId);
-    if (record !== undefined) return this.#read(record);
-    if (origin === this.#deps.serverName) throw notFound('There is no such file');
-    return this.#read(await this.#fetch(origin, mediaId));
+  /**
+   * Opens a file for one of ours. A partner's is fetched once and kept, and judged each time: the policy may have
+   * changed since. Throws 404 `M_NOT_FOUND`, 403 where the border forbids it.
+   */
+  async open(reader: string, origin: string, mediaId: string): Promise<StoredFile> {
+    const { db, serverName, mayRead } = this.#deps;
+    const record = await db.media.get(origin, mediaId);
+    if (origin === serverName) {
+      if (record === undefined) throw notFound('There is no such file');
+      return this.#read(record);
+    }
+    requireAllowed(mayRead(reader, origin, record === undefined ? {} : factsOf(record)));
+    return this.#read(record ?? (await this.#fetch(origin, mediaId)));
+  }
+
+  /** What is stored of one of our own files. */
+  async localFacts(mediaId: string): Promise<FileFacts | undefined> {
+    const record = await this.#deps.db.media.get(this.#deps.serverName, mediaId);
+    return record === undefined ? undefined : factsOf(record);
   }
 
   /** One of our own files, for partners. */
@@ -175,6 +193,10 @@ export class MediaStore {
     const name = createHash('sha256').update(`${origin}/${mediaId}`).digest('hex');
     return join(this.#deps.directory, name.slice(0, 2), name.slice(2, 4), name);
   }
+}
+
+function factsOf({ size, contentType }: MediaRecord): FileFacts {
+  return { size, mime: contentType };
 }
 
 async function copy(

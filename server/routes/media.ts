@@ -43,9 +43,9 @@ export function mediaRoutes({ media }: ClientApiDeps): Route[] {
       method: 'GET',
       path,
       auth: 'user',
-      handler: async ({ params }) => {
+      handler: async ({ user, params }) => {
         const { serverName = '', mediaId = '', fileName } = params;
-        const { record, stream } = await media.open(serverName, mediaId);
+        const { record, stream } = await media.open(user.userId, serverName, mediaId);
         const contentType = headerText(record.contentType);
         return new Reply(200, stream, {
           'Content-Type': contentType,

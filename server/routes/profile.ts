@@ -25,7 +25,7 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
     if (localpart === undefined) {
       if (asker === undefined) throw forbidden('Log in to see the profiles of other servers');
       try {
-        return engine.shownProfile(userId, { ...(await remote.profile(userId)) });
+        return engine.shownProfile(userId, { ...(await remote.profile(userId, asker.userId)) });
       } catch (error) {
         if (error instanceof RemoteError && error.status === 404) throw notFound('There is no such user');
         throw error;

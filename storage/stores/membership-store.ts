@@ -85,6 +85,22 @@ export class MembershipStore {
     return rows.map((row) => row.user_id);
   }
 
+  /**
+   * Is somebody of that server in a room with one of ours, or has it invited them? Invited counts as in the room, on
+   * either side. Indexes: memberships_user, memberships_pkey, invites_user.
+   */
+  async sharesRoomWith(userId: string, serverName: string): Promise<boolean> {
+    const suffix = `:${serverName}`;
+    const row = await this.#reader.first<{ found: number }>(
+      `SELECT 1 AS found FROM memberships m JOIN memberships o ON o.room_nid = m.room_nid
+       WHERE m.user_id = ? AND m.membership IN ('join', 'invite') AND o.membership IN ('join', 'invite')
+         AND o.is_local = 0 AND substr(o.user_id, length(o.user_id) - ${suffix.length - 1}) = ?
+       UNION ALL SELECT 1 FROM invites WHERE user_id = ? AND origin = ? AND ended = 0 LIMIT 1`,
+      [userId, suffix, userId, serverName],
+    );
+    return row !== undefined;
+  }
+
   put(members: readonly NewMembership[]): WriteOp[] {
     if (members.length === 0) return [];
     const rows = members.map((member) => ({

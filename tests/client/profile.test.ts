@@ -154,6 +154,9 @@ describe('profiles', () => {
     const eve = await Client.create(network.island('bolt.test'), 'eve');
     await ok(setName(eve, 'Eve of Bolt'));
     assert.deepEqual(await ok(profile(eve, eve.userId)), { displayname: 'Eve of Bolt' });
+    // Partners see whom they share a room with.
+    const roomId = await eve.createRoom();
+    await ok(eve.post(v3`/rooms/${roomId}/invite`, { user_id: alice.userId }));
     const displayname = 'Eve of Bolt (bolt.test)';
     assert.deepEqual(await ok(profile(alice, eve.userId)), {
       displayname,

@@ -46,6 +46,8 @@ describe('The policy of a partner in the files', () => {
         '      files: {direction: none, mime: ["application/pdf", "image/*"]}',
         '      rooms:',
         '        third_parties: listed',
+        '      directory:',
+        '        contacts: [{name: Purchasing desk, user_id: "@desk:acme.example"}]',
       ].join('\n'),
     );
     assert.deepEqual(policy.allowLocal, [{ department: 'purchasing' }, { user: '@ceo:acme.example' }]);
@@ -57,6 +59,7 @@ describe('The policy of a partner in the files', () => {
     });
     assert.deepEqual(policy.share, { ...defaultPartnerPolicy.share, typing: false });
     assert.equal(policy.rooms.thirdParties, 'listed');
+    assert.deepEqual(policy.directory.contacts, [{ name: 'Purchasing desk', userId: '@desk:acme.example' }]);
     assert.equal(ruleOf(policy, 'allow_local'), 'conf.d/partners/bolt.yaml:5');
     assert.equal(ruleOf(policy, 'files.direction'), 'conf.d/partners/bolt.yaml:7');
     assert.equal(ruleOf(policy, 'files.max_size'), 'homeserver.yaml:4');

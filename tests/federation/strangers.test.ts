@@ -57,7 +57,10 @@ describe('an island without partners', () => {
       a.registry.replace([entry]);
       await until(() => a.federation.link.status('c.test').state !== 'connected');
       assert.equal((await ask('c.test', 'GET', '/_matrix/federation/v1/version')).status, 403);
-      await assert.rejects(a.federation.remote.profile('@li:c.test'), /not an active partner/);
+      await assert.rejects(
+        a.federation.remote.profile('@li:c.test', a.user('alice')),
+        /not an active partner/,
+      );
     }
     a.registry.replace([c.entry()]);
     assert.equal((await ask('c.test', 'GET', '/_matrix/federation/v1/version')).status, 200);

@@ -121,11 +121,16 @@ describe('two islands', () => {
     const parts: Buffer[] = [];
     for await (const part of file.stream) parts.push(part);
     assert.deepEqual(Buffer.concat(parts), a.files.get('pic'));
-    assert.deepEqual(await b.federation.remote.profile(a.user('alice')), { displayname: 'Name of alice' });
+    assert.deepEqual(await b.federation.remote.profile(a.user('alice'), b.user('bob')), {
+      displayname: 'Name of alice',
+    });
     await assert.rejects(b.federation.remote.fetchMedia('a.test', 'none', 10), isRefusal(404, 'M_NOT_FOUND'));
-    await assert.rejects(b.federation.remote.profile('@nobody:a.test'), isRefusal(404, 'M_NOT_FOUND'));
+    await assert.rejects(
+      b.federation.remote.profile('@nobody:a.test', b.user('bob')),
+      isRefusal(404, 'M_NOT_FOUND'),
+    );
     await assert.rejects(b.federation.remote.resolveAlias('#none:a.test'), isRefusal(404, 'M_NOT_FOUND'));
-    await assert.rejects(b.federation.remote.profile('@li:c.test'), /not an active partner/);
+    await assert.rejects(b.federation.remote.profile('@li:c.test', b.user('bob')), /not an active partner/);
   });
 
   it('answer unknown paths and wrong methods as the specification says', async () => {

@@ -104,6 +104,40 @@ describe('The border decides', () => {
     ]);
   });
 
+  it('about presence and the names of devices as about typing and receipts', () => {
+    const rows = [
+      ['presence', 'presence', 'presence_not_shared'],
+      ['typing', 'typing', 'typing_not_shared'],
+      ['receipt', 'receipts', 'receipts_not_shared'],
+      ['device-names', 'device_names', 'device_names_not_shared'],
+    ] as const;
+    for (const direction of ['outbound', 'inbound'] as const)
+      for (const [action, key, code] of rows) {
+        const question = { action, direction, remoteServer, local: li, remote: [bob] };
+        const given = (isShared: boolean) =>
+          book({
+            share: { presence: true, typing: true, receipts: true, device_names: true, [key]: isShared },
+          });
+        assert.deepEqual(codes(decide(given(true), question, now)), [], action);
+        assert.deepEqual(codes(decide(given(false), question, now)), [code], action);
+      }
+  });
+
+  it('that a role contact is found whatever else is exposed, if the partnership is for them', () => {
+    const directory = { expose: [], fields: [], contacts: [{ name: 'Purchasing', userId: li.userId }] };
+    const question = { direction: 'inbound', remoteServer, remote: [] } as const;
+    for (const [policy, local, expected] of [
+      [{ directory }, li, []],
+      [{ directory }, ann, ['person_not_exposed']],
+      [{ directory, allowLocal: [{ department: 'research' }] }, li, ['local_user_denied']],
+    ] as const)
+      for (const action of ['directory', 'profile'] as const)
+        assert.deepEqual(
+          codes(decide(book(policy), { ...question, action, local, sharesRoom: false }, now)),
+          expected,
+        );
+  });
+
   it('by departments and users of ours, and users of theirs, and names every reason with its line', () => {
     const given = book({
       allowLocal: [{ department: 'purchasing' }, { user: '@ceo:acme.example' }],

@@ -120,7 +120,13 @@ export class TestIsland {
     this.#running = { db, engine, federation, server };
     await federation.start({
       engine,
-      media: { open: (mediaId) => this.#openFile(mediaId) },
+      media: {
+        open: (mediaId) => this.#openFile(mediaId),
+        facts: async (mediaId) => {
+          const size = this.files.get(mediaId)?.length;
+          return size === undefined ? undefined : { size, mime: 'image/png' };
+        },
+      },
       typing: (roomId, userId, timeoutMs) => this.typing.push([roomId, userId, timeoutMs]),
     });
   }
