@@ -17,6 +17,8 @@ import { Inbound, maxBacklog } from './inbound/inbound.ts';
 import { InboxAccess } from './inbound/inbox-access.ts';
 import { Processor } from './inbound/processor.ts';
 import { PinnedKeyRing } from './key-ring.ts';
+import { OwnKeys } from './keys/own-keys.ts';
+import { PartnerKeys, rotationNotice } from './keys/partner-keys.ts';
 import { helloJson, type LaneStandings, lanes, readHello } from './lanes.ts';
 import { type LinkKeyPair, LinkManager, type LinkStatus, LinkUnavailable } from './link/link-manager.ts';
 import type { LocalMedia } from './media.ts';
@@ -24,6 +26,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { type LocalReceipt, receiptNotes, receiptOps } from './outbox/receipts.ts';
 import { sendTyping } from './outbox/typing.ts';
 import { type Waiting, waitingIn } from './outbox/waiting.ts';
+import { PartnerActions } from './partner-actions.ts';
 import type { PartnerRegistry } from './partners.ts';
 import { LocalPeople } from './people.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
@@ -31,13 +34,16 @@ import { FederationRouter } from './routes/router.ts';
 
 export interface FederationDeps {
   readonly serverName: string;
+  /** Signs what we send; of `ownKeys`, where that is given. */
   readonly signingKey: SigningKey;
-  /** Keys that this server signed with before, by key id; unpadded base64, times in milliseconds. */
-  readonly oldKeys?: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
+  /** All keys of this server; the signing key alone if it is absent. */
+  readonly ownKeys?: OwnKeys | undefined;
   /** The X25519 key of the link's Noise handshake. */
   readonly linkStaticKey: LinkKeyPair;
   readonly software: { readonly name: string; readonly version: string };
   readonly partners: PartnerRegistry;
+  /** Where partners are changed at run time, one change after the other; its own if it is absent. */
+  readonly actions?: PartnerActions | undefined;
   /** Our people and their departments; nobody has one if it is absent. */
   readonly people?: LocalPeople | undefined;
   /** Told of every question that the border is asked. */
@@ -71,10 +77,12 @@ export interface PartnerStatus {
  */
 export class Federation {
   readonly keys: PinnedKeyRing;
+  readonly partnerKeys: PartnerKeys;
   readonly border: PartnerBorder;
   readonly remote: LinkRemoteRooms;
   readonly link: LinkManager;
   readonly #deps: FederationDeps;
+  readonly #own: OwnKeys;
   readonly #outbox: Outbox;
   readonly #boots: BootIds;
   readonly #bootId: string;
@@ -88,12 +96,10 @@ export class Federation {
     // The link names itself in the log.
     const log = deps.log.child({ sub: 'federation' });
     this.#deps = { ...deps, log };
-    this.keys = new PinnedKeyRing({
-      serverName,
-      signingKey,
-      partners,
-      ...(deps.oldKeys === undefined ? {} : { oldKeys: deps.oldKeys }),
-    });
+    this.#own = deps.ownKeys ?? new OwnKeys(signingKey);
+    this.keys = new PinnedKeyRing({ serverName, own: this.#own, partners });
+    const actions = deps.actions ?? new PartnerActions({ partners, db, clock, log });
+    this.partnerKeys = new PartnerKeys({ own: this.#own, partners, actions, db, clock, log });
     this.border = new PartnerBorder({
       partners,
       people: deps.people ?? new LocalPeople(serverName, new Map()),
@@ -113,6 +119,7 @@ export class Federation {
         local: (partner) => this.#hello(partner),
         remote: (partner, hello) => this.#heard(partner, hello),
       },
+      rotations: this.partnerKeys,
       clock,
       random,
       log: deps.log,
@@ -150,7 +157,7 @@ export class Federation {
     const parts = {
       serverName,
       signingKey,
-      oldKeys: this.#deps.oldKeys ?? new Map(),
+      ownKeys: this.#own,
       software: this.#deps.software,
       engine,
       db,
@@ -165,6 +172,7 @@ export class Federation {
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
     this.link.on('down', (partner) => this.#outbox.down(partner));
+    this.link.on('notice', (partner, notice) => this.#noticed(partner, notice));
     this.#unsubscribe.push(
       partners.onChange(() => this.link.partnersChanged()),
       db.streams.subscribe((batch) => {
@@ -183,6 +191,17 @@ export class Federation {
     await this.link.stop();
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
+  }
+
+  /**
+   * Our signing key changed: partners are told over their links, which are then made again with the new key. Who has
+   * no link hears of it with the next handshake.
+   */
+  ownKeyChanged(): void {
+    const statements = [...this.partnerKeys.own()];
+    for (const { serverName } of this.#deps.partners.active())
+      this.link.notice(serverName, { kind: rotationNotice, statements });
+    this.link.renew();
   }
 
   /** To be called after a time passed that ends a partnership; changes of the registry are noticed anyway. */
@@ -266,7 +285,16 @@ export class Federation {
     await this.#outbox.heard(partner, hello);
   }
 
+  #noticed(partner: string, notice: JsonObject): void {
+    // What it is about we may not know: islands are of different ages.
+    if (notice['kind'] !== rotationNotice) return;
+    this.partnerKeys.heard(partner, notice['statements']).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, partner }, 'the new key of a partner could not be taken over');
+    });
+  }
+
   #up(partner: string): void {
+    this.partnerKeys.linked(partner);
     this.#serving?.processor.retryNow(partner);
     this.#outbox.up(partner).catch((error: unknown) => {
       // Nothing was decided: the next link begins again with a hello of its own.

@@ -1,5 +1,5 @@
-import type { SigningKey } from '../protocol/signing.ts';
 import type { KeyRing } from '../rooms/ports.ts';
+import type { OwnKeys } from './keys/own-keys.ts';
 import type { PartnerRegistry } from './partners.ts';
 
 /**
@@ -9,27 +9,23 @@ import type { PartnerRegistry } from './partners.ts';
  */
 export class PinnedKeyRing implements KeyRing {
   readonly #serverName: string;
-  readonly #own: ReadonlyMap<string, { publicKey: string; validUntil?: number }>;
+  readonly #own: OwnKeys;
   readonly #partners: PartnerRegistry;
 
-  constructor(deps: {
-    serverName: string;
-    signingKey: SigningKey;
-    oldKeys?: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
-    partners: PartnerRegistry;
-  }) {
+  constructor(deps: { serverName: string; own: OwnKeys; partners: PartnerRegistry }) {
     this.#serverName = deps.serverName;
     this.#partners = deps.partners;
-    const own = new Map<string, { publicKey: string; validUntil?: number }>();
-    for (const [keyId, old] of deps.oldKeys ?? [])
-      own.set(keyId, { publicKey: old.key, validUntil: old.validUntil });
-    own.set(deps.signingKey.keyId, { publicKey: deps.signingKey.publicKey });
-    this.#own = own;
+    this.#own = deps.own;
   }
 
   /** The key (unpadded base64) with the time until which it signed, in milliseconds; undefined if not pinned. */
   key(serverName: string, keyId: string): { publicKey: string; validUntil?: number } | undefined {
-    if (serverName === this.#serverName) return this.#own.get(keyId);
+    if (serverName === this.#serverName) {
+      const { current, oldKeys } = this.#own;
+      if (keyId === current.keyId) return { publicKey: current.publicKey };
+      const old = oldKeys.get(keyId);
+      return old === undefined ? undefined : { publicKey: old.key, validUntil: old.validUntil };
+    }
     const pinned = this.#partners.get(serverName)?.verifyKeys.get(keyId);
     if (pinned === undefined) return undefined;
     return pinned.validUntil === undefined

@@ -32,14 +32,16 @@ export interface PartnerOverlay {
   /** Keys that a rotation ended, and when (milliseconds). */
   readonly endedKeys: Readonly<Record<string, number>>;
   readonly revokedKeys: Readonly<Record<string, RevokedKey>>;
+  /** When the last key statement that was taken over was made (milliseconds): older ones are overtaken. */
+  readonly rotatedTs?: number | undefined;
 }
 
 export const noOverlay: PartnerOverlay = { acceptedKeys: {}, endedKeys: {}, revokedKeys: {} };
 
 export function isEmptyOverlay(overlay: PartnerOverlay): boolean {
-  const { suspended, acceptedKeys, endedKeys, revokedKeys } = overlay;
+  const { suspended, acceptedKeys, endedKeys, revokedKeys, rotatedTs } = overlay;
   const keys = [acceptedKeys, endedKeys, revokedKeys].flatMap((part) => Object.keys(part));
-  return suspended === undefined && keys.length === 0;
+  return suspended === undefined && rotatedTs === undefined && keys.length === 0;
 }
 
 /** The text under which an overlay is kept. */
@@ -55,8 +57,9 @@ export function readOverlay(text: string): PartnerOverlay {
   const json = parsed(text);
   if (json === undefined)
     return { ...noOverlay, suspended: { since: 0, by: 'an unreadable record', keepRooms: false } };
-  const suspended = json['suspended'];
+  const { suspended, rotatedTs } = json;
   return {
+    ...(typeof rotatedTs === 'number' ? { rotatedTs } : {}),
     ...(isObject(suspended) ? { suspended: readSuspension(suspended) } : {}),
     acceptedKeys: mapObject(json['acceptedKeys'], (entry) =>
       isObject(entry) && typeof entry['key'] === 'string'

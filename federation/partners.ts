@@ -17,6 +17,12 @@ export interface PartnerEntry {
   readonly verifyKeys: Readonly<
     Record<string, { readonly key: string; readonly validUntil?: number | undefined }>
   >;
+  /** Offline keys with which the partner can prove a new signing key, by key id; unpadded base64. */
+  readonly recoveryKeys?: Readonly<Record<string, { readonly key: string }>> | undefined;
+  /** `manual`: a new key needs our admin's word, whatever proves it. */
+  readonly rotation?: 'signed' | 'manual' | undefined;
+  /** The card in force: when it was issued (milliseconds). */
+  readonly card?: { readonly issued: number } | undefined;
   readonly transport: {
     readonly type: 'link';
     readonly urls: readonly string[];
@@ -52,6 +58,10 @@ export interface Partner {
   readonly keepRooms: boolean;
   /** Keys of which nothing is believed that was first received after that time (milliseconds). */
   readonly revokedKeys: ReadonlyMap<string, number>;
+  readonly recoveryKeys: ReadonlyMap<string, string>;
+  readonly rotation: 'signed' | 'manual';
+  /** Statements about keys that are older than this (milliseconds) are overtaken. */
+  readonly keysSince: number;
   /** Where the entry stands, `file:line`, or the record that suspended it. */
   readonly rule: string;
 }
@@ -178,6 +188,9 @@ function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
     label: policy.label.show ? externalLabel({ ...entry, suffix: policy.label.suffix }) : undefined,
     keepRooms: suspended?.keepRooms ?? false,
     revokedKeys: new Map(Object.entries(overlay.revokedKeys).map(([keyId, { since }]) => [keyId, since])),
+    recoveryKeys: new Map(Object.entries(entry.recoveryKeys ?? {}).map(([keyId, { key }]) => [keyId, key])),
+    rotation: entry.rotation ?? 'signed',
+    keysSince: Math.max(overlay.rotatedTs ?? 0, entry.card?.issued ?? 0),
     rule:
       suspended === undefined
         ? (entry.source.rule ?? `${entry.source.file}:${entry.source.line}`)
@@ -185,17 +198,23 @@ function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
   };
 }
 
-/** A key that was ended or revoked opens no link any more; events that it signed before still verify. */
+/**
+ * The keys of the file and those that were accepted at run time. A key that was ended opens no link any more; events
+ * that it signed before still verify. A revoked one keeps its time, since its events are quarantined and not lost.
+ * The last word between file and record has what came later: a card tells of all keys as of its day.
+ */
 function keysOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner['verifyKeys'] {
+  const issued = entry.card?.issued ?? 0;
   const keys = new Map<string, { readonly key: string; readonly validUntil?: number }>();
-  const accepted = Object.entries(overlay.acceptedKeys).map(
-    ([keyId, { key }]): [string, PartnerEntry['verifyKeys'][string]] => [keyId, { key }],
-  );
-  for (const [keyId, { key, validUntil }] of [...accepted, ...Object.entries(entry.verifyKeys)]) {
-    const ends = [validUntil, overlay.endedKeys[keyId], overlay.revokedKeys[keyId]?.since].filter(
-      (end) => end !== undefined,
-    );
-    keys.set(keyId, ends.length === 0 ? { key } : { key, validUntil: Math.min(...ends) });
+  const put = (keyId: string, key: string, ends: readonly (number | undefined)[]): void => {
+    const known = ends.filter((end) => end !== undefined);
+    keys.set(keyId, known.length === 0 ? { key } : { key, validUntil: Math.min(...known) });
+  };
+  for (const [keyId, { key, since }] of Object.entries(overlay.acceptedKeys))
+    put(keyId, key, [overlay.endedKeys[keyId], since < issued ? issued : undefined]);
+  for (const [keyId, { key, validUntil }] of Object.entries(entry.verifyKeys)) {
+    const ended = overlay.endedKeys[keyId];
+    put(keyId, key, [validUntil, ended !== undefined && ended < issued ? undefined : ended]);
   }
   return keys;
 }

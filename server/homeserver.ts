@@ -16,6 +16,7 @@ import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
 import { MediaStore } from './media/media-store.ts';
+import { OwnKeyService } from './own-key-service.ts';
 import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';
@@ -46,6 +47,7 @@ export class Homeserver {
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
   readonly #live: LiveConfig;
+  readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
 
@@ -61,6 +63,7 @@ export class Homeserver {
     partnerActions: PartnerActions;
     keys: IslandKeys;
     journal: DecisionJournal;
+    ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
   }) {
@@ -75,6 +78,7 @@ export class Homeserver {
     this.keys = parts.keys;
     this.journal = parts.journal;
     this.#live = parts.live;
+    this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
   }
@@ -101,10 +105,12 @@ export class Homeserver {
       const federation = new Federation({
         serverName,
         signingKey: keys.signingKey,
+        ownKeys: keys.own,
         linkStaticKey: keys.linkKey,
         software: { name: 'Archipelago', version },
         proxyUrl: config.httpsProxy,
         partners,
+        actions: partnerActions,
         people,
         asked: journal.asked,
         db,
@@ -113,6 +119,16 @@ export class Homeserver {
         log,
         failPoint,
       });
+      const ownKeys = new OwnKeyService({
+        config,
+        own: keys.own,
+        db,
+        clock,
+        random,
+        log: log.child({ sub: 'keys' }),
+        changed: () => federation.ownKeyChanged(),
+      });
+      await ownKeys.noteAtStart();
       const engine = new RoomEngine({
         serverName,
         signingKey: keys.signingKey,
@@ -220,6 +236,7 @@ export class Homeserver {
         partnerActions,
         keys,
         journal,
+        ownKeys,
         listeners,
         typing: tracker,
       });

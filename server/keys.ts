@@ -1,16 +1,26 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
+import {
+  emptyRecord,
+  type KeyRecord,
+  readRecord,
+  recordFor,
+  recordText,
+} from '../federation/keys/key-record.ts';
+import { OwnKeys } from '../federation/keys/own-keys.ts';
 import { generateLinkKey, type LinkKeyPair, linkKeyFromSeed } from '../federation/link/link-manager.ts';
 import { decodeBase64, encodeBase64 } from '../protocol/base64.ts';
 import type { Random } from '../protocol/runtime.ts';
 import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../protocol/signing.ts';
 import { AdminError, systemCode } from './admin-error.ts';
-import { writeNewFile } from './files.ts';
+import { replaceFile, writeNewFile } from './files.ts';
 
-/** The two keys of an island. Whoever has them can speak in its name. */
+/** The keys of an island. Whoever has them can speak in its name. */
 export interface IslandKeys {
+  /** Always the one in use: see `OwnKeys`. */
   readonly signingKey: SigningKey;
+  readonly own: OwnKeys;
   readonly linkKey: LinkKeyPair;
 }
 
@@ -25,18 +35,61 @@ export async function loadKeys(
   config: Pick<Config, 'signingKeyPath' | 'linkKeyPath'>,
   random: Random,
 ): Promise<IslandKeys> {
-  return {
-    signingKey: await loadSigningKey(config.signingKeyPath, random),
-    linkKey: await loadLinkKey(config.linkKeyPath, random),
-  };
+  const own = await loadOwnKeys(config, random);
+  const linkKey = await loadLinkKey(config.linkKeyPath, random);
+  return { signingKey: own.signingKey, own, linkKey };
+}
+
+/** The signing key, made if it is not there yet, and what is kept of those before it. */
+export async function loadOwnKeys(
+  { signingKeyPath }: Pick<Config, 'signingKeyPath'>,
+  random: Random,
+): Promise<OwnKeys> {
+  const current = await loadSigningKey(signingKeyPath, random);
+  const record = await loadKeyRecord(signingKeyPath);
+  return new OwnKeys(current, recordFor(record, current.keyId));
+}
+
+/** The file beside the signing key that says what was before it; nothing in it is secret. */
+function recordPath(signingKeyPath: string): string {
+  return join(dirname(signingKeyPath), 'key-record.json');
+}
+
+async function loadKeyRecord(signingKeyPath: string): Promise<KeyRecord> {
+  const path = recordPath(signingKeyPath);
+  try {
+    const record = readRecord(await readFile(path, 'utf8'));
+    if (record !== undefined) return record;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return emptyRecord;
+    throw explained(error, path, 'read');
+  }
+  throw new AdminError(
+    `The file ${path} is damaged. It was not touched: restore it from a backup. Without it partners that are offline do not learn of a rotation; then send them a new card.`,
+  );
+}
+
+export async function writeKeyRecord(signingKeyPath: string, record: KeyRecord): Promise<void> {
+  await replaceFile(recordPath(signingKeyPath), recordText(record));
+}
+
+/** Puts another key in the place of the signing key, at once and for good: the one before it is gone. */
+export async function writeSigningKey(signingKeyPath: string, key: SigningKey): Promise<void> {
+  await replaceFile(signingKeyPath, signingKeyText(key));
+}
+
+function signingKeyText(key: SigningKey): string {
+  return `ed25519 ${key.keyId.slice('ed25519:'.length)} ${encodeBase64(key.seed)}\n`;
+}
+
+/** A new key under an id that was never used before. */
+export function newSigningKey(random: Random): SigningKey {
+  return generateSigningKey(`ed25519:a_${random.bytes(3).toString('hex')}`, random);
 }
 
 /** The signing key, in a file of one line as Synapse writes it: `ed25519 a_XXXX SEED`. */
 export async function loadSigningKey(path: string, random: Random): Promise<SigningKey> {
-  const text = await readOrMake(path, () => {
-    const key = generateSigningKey(`ed25519:a_${random.bytes(3).toString('hex')}`, random);
-    return `ed25519 ${key.keyId.slice('ed25519:'.length)} ${encodeBase64(key.seed)}\n`;
-  });
+  const text = await readOrMake(path, () => signingKeyText(newSigningKey(random)));
   const words = wordsOf(text);
   const [algorithm, version, seed] = words;
   const bytes = decodeBase64(seed ?? '');

@@ -8,8 +8,8 @@ import { socketLimits } from './dial.ts';
 import type { LinkLimits } from './limits.ts';
 import { serveWithoutUpgrade } from './other-upgrades.ts';
 import { endSlowHeaders } from './slow-headers.ts';
-import type { LinkPartner } from './types.ts';
-import type { UpgradeFilter } from './upgrade-filter.ts';
+import type { KeyEvidence, LinkPartner } from './types.ts';
+import type { UpgradeFilter, UpgradeVerdict } from './upgrade-filter.ts';
 import { linkPath, linkSubprotocol } from './upgrade-request.ts';
 
 export interface AcceptorDeps {
@@ -19,6 +19,10 @@ export interface AcceptorDeps {
   readonly log: Logger;
   /** False while nothing is to be accepted, e.g. at shutdown. */
   isAccepting(): boolean;
+  /** Takes over a key that a partner proved, and gives its entry with that key; undefined if it is not proved. */
+  takeKey(partner: LinkPartner, evidence: KeyEvidence): Promise<LinkPartner | undefined>;
+  /** A partner asked with a key that nothing proves. */
+  onUnannounced(serverName: string, evidence: KeyEvidence): void;
   /** `release` is to be called when the handshake is over; the socket's end does it too. */
   onChannel(
     channel: WebSocketChannel,
@@ -72,8 +76,9 @@ export class Acceptor {
     }
     const verdict = filter.judge({ uri: request.url ?? '', headers: request.headers, address });
     if (!verdict.ok) {
-      const { reason, origin } = verdict;
+      const { reason, origin, unannounced } = verdict;
       log.warn({ audit: true, reason, origin, address }, 'refused an upgrade to a link');
+      if (origin !== undefined && unannounced !== undefined) this.#deps.onUnannounced(origin, unannounced);
       abort(socket, verdict.status, verdict.retryAfterMs);
       return;
     }
@@ -87,12 +92,39 @@ export class Acceptor {
       this.#handshakes -= 1;
     };
     socket.once('close', release);
+    if (verdict.evidence === undefined) this.#open(request, socket, head, verdict, release);
+    else
+      void this.#openWithNewKey(request, socket, head, { ...verdict, evidence: verdict.evidence }, release);
+  }
+
+  /** The new key is on disk before anything is built on it. Never rejects. */
+  async #openWithNewKey(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    verdict: Accepted & { readonly evidence: KeyEvidence },
+    release: () => void,
+  ): Promise<void> {
+    const partner = await this.#deps.takeKey(verdict.partner, verdict.evidence);
+    if (partner === undefined || !this.#deps.isAccepting()) abort(socket, 403);
+    else if (!socket.destroyed) this.#open(request, socket, head, { ...verdict, partner }, release);
+  }
+
+  #open(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    { partner, offers }: Accepted,
+    release: () => void,
+  ): void {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const channel = new WebSocketChannel(webSocket, clock);
-      this.#deps.onChannel(channel, verdict.partner, verdict.offers, release);
+      const channel = new WebSocketChannel(webSocket, this.#deps.clock);
+      this.#deps.onChannel(channel, partner, offers, release);
     });
   }
 }
+
+type Accepted = Extract<UpgradeVerdict, { ok: true }>;
 
 function isForWebSocket(request: IncomingMessage): boolean {
   return request.headers.upgrade?.toLowerCase() === 'websocket';

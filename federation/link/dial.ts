@@ -4,10 +4,11 @@ import type { Clock, Random } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
 import { WebSocketChannel } from './channel.ts';
 import { openSocket } from './dial-socket.ts';
+import { keyHeader, keyHeaderValue } from './key-header.ts';
 import type { LinkLimits } from './limits.ts';
 import { maxNoiseMessage } from './noise/handshake-xx.ts';
 import { isLoopbackHost } from './private-address.ts';
-import type { LinkPartner } from './types.ts';
+import type { KeyRotations, LinkPartner } from './types.ts';
 import { dialAddress, upgradeRequest } from './upgrade-request.ts';
 
 /** WebSocket limits of both ends. A message may come in fragments, but not in thousands. */
@@ -41,6 +42,7 @@ export interface DialDeps {
   readonly limits: LinkLimits;
   readonly proxyUrl: string | undefined;
   readonly subprotocols: readonly string[];
+  readonly rotations: KeyRotations;
 }
 
 /**
@@ -68,7 +70,10 @@ export async function dial(
     openSocket(target, done)) as never;
   const socket = new WebSocket(target.url, [...deps.subprotocols], {
     ...socketLimits,
-    headers: { authorization: request.authorization },
+    headers: {
+      authorization: request.authorization,
+      [keyHeader]: keyHeaderValue(deps.signingKey, deps.rotations.own()),
+    },
     followRedirects: false,
     createConnection,
   });

@@ -7,7 +7,7 @@ import type { OwnIdentity } from './identity.ts';
 import { closeCodes, type LinkLimits } from './limits.ts';
 import { Link } from './link.ts';
 import type { LinkKeyPair } from './noise/keys.ts';
-import type { LinkHandler, LinkHello, LinkPartner } from './types.ts';
+import type { KeyRotations, LinkHandler, LinkHello, LinkPartner } from './types.ts';
 
 export interface EstablishDeps {
   readonly own: OwnIdentity;
@@ -19,6 +19,7 @@ export interface EstablishDeps {
   readonly limits: LinkLimits;
   readonly log: Logger;
   readonly defences: HandshakeDefences;
+  readonly rotations: KeyRotations;
 }
 
 export interface Establishing {
@@ -85,6 +86,7 @@ async function handshake(deps: EstablishDeps, wire: Establishing): Promise<Hands
       offers: wire.offers,
       clock: deps.clock,
       random: deps.random,
+      rotations: deps.rotations,
       defences: deps.defences,
     });
   } catch (error) {

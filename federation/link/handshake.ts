@@ -11,16 +11,23 @@ import {
 import type { CipherOptions } from './noise/cipher-state.ts';
 import { HandshakeXX, type NoiseSession } from './noise/handshake-xx.ts';
 import { type DiffieHellman, generateLinkKey, type LinkKeyPair, NoiseError } from './noise/keys.ts';
-import type { LinkPartner } from './types.ts';
+import type { KeyEvidence, KeyRotations, LinkPartner } from './types.ts';
 
 /** A handshake that was refused here, with the reason for our audit log. The other side hears nothing of it. */
 export class HandshakeRefused extends Error {
   readonly reason: IdentityRefusal | NoiseError['code'];
+  /** The key that the other side holds, where it is one that nothing proves. */
+  readonly unannounced: KeyEvidence | undefined;
 
-  constructor(reason: IdentityRefusal | NoiseError['code'], cause?: unknown) {
+  constructor(
+    reason: IdentityRefusal | NoiseError['code'],
+    details: { readonly cause?: unknown; readonly unannounced?: KeyEvidence | undefined } = {},
+  ) {
+    const { cause, unannounced } = details;
     super(`The handshake was refused: ${reason}`, cause === undefined ? undefined : { cause });
     this.name = 'HandshakeRefused';
     this.reason = reason;
+    this.unannounced = unannounced;
   }
 }
 
@@ -44,6 +51,7 @@ export interface HandshakeInput {
   readonly offers: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
+  readonly rotations?: KeyRotations | undefined;
   readonly defences?: HandshakeDefences;
 }
 
@@ -71,21 +79,21 @@ export async function shakeHands(channel: MessageChannel, input: HandshakeInput)
   try {
     if (initiator) {
       channel.send(handshake.write(Buffer.alloc(0)));
-      const peer = judge(handshake, handshake.read(await channel.receive()), input);
+      const peer = await judge(handshake, handshake.read(await channel.receive()), input);
       channel.send(handshake.write(identityPayload(own, offers)));
       return { session: handshake.session(), peer };
     }
     handshake.read(await channel.receive());
     channel.send(handshake.write(identityPayload(own)));
-    const peer = judge(handshake, handshake.read(await channel.receive()), input);
+    const peer = await judge(handshake, handshake.read(await channel.receive()), input);
     return { session: handshake.session(), peer };
   } catch (error) {
-    if (error instanceof NoiseError) throw new HandshakeRefused(error.code, error);
+    if (error instanceof NoiseError) throw new HandshakeRefused(error.code, { cause: error });
     throw error;
   }
 }
 
-function judge(handshake: HandshakeXX, payload: Buffer, input: HandshakeInput): PeerIdentity {
+async function judge(handshake: HandshakeXX, payload: Buffer, input: HandshakeInput): Promise<PeerIdentity> {
   const { remoteStatic } = handshake;
   if (remoteStatic === undefined) throw new Error('The pattern sends the static key before this payload');
   const verdict = judgeIdentity(payload, {
@@ -94,10 +102,14 @@ function judge(handshake: HandshakeXX, payload: Buffer, input: HandshakeInput): 
     remoteLinkPublicKey: remoteStatic,
     ...(input.role === 'acceptor' ? { seenOffers: input.offers } : {}),
     now: input.clock.now(),
+    rotations: input.rotations,
     ...(input.defences?.identity === undefined ? {} : { checks: input.defences.identity }),
   });
-  if (!verdict.ok) throw new HandshakeRefused(verdict.reason);
-  return verdict.peer;
+  if (!verdict.ok) throw new HandshakeRefused(verdict.reason, { unannounced: verdict.unannounced });
+  const { peer, evidence } = verdict;
+  if (evidence !== undefined && (await input.rotations?.accept(peer.serverName, evidence)) !== true)
+    throw new HandshakeRefused('unpinned-key', { unannounced: evidence });
+  return peer;
 }
 
 /** Protocol, subprotocol and both names, the dialler's first; each with its length before it. */

@@ -1,7 +1,8 @@
 import { decodeBase64, encodeBase64 } from '../../protocol/base64.ts';
 import { isObject, type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
 import { type SigningKey, verifyEd25519 } from '../../protocol/signing.ts';
-import type { LinkPartner } from './types.ts';
+import { readStatements } from './key-header.ts';
+import type { KeyEvidence, KeyRotations, LinkPartner } from './types.ts';
 import { usableKey } from './upgrade-filter.ts';
 
 const signedPrefix = Buffer.from('island-link/1 link key\n');
@@ -32,6 +33,8 @@ export interface OwnIdentity {
   readonly features: readonly string[];
   readonly limits: PeerLimits;
   readonly software: string;
+  /** What proves the signing key to a partner that knows an older one. */
+  readonly statements?: () => readonly JsonObject[];
 }
 
 /** The payload of handshake messages 2 and 3; `offers` (the dialler's subprotocols) is in message 3 only. */
@@ -51,6 +54,8 @@ export function identityPayload(own: OwnIdentity, offers?: readonly string[]): B
     },
     software: own.software,
   };
+  const statements = own.statements?.() ?? [];
+  if (statements.length > 0) payload['statements'] = [...statements];
   if (offers !== undefined) payload['offers'] = [...offers];
   return Buffer.from(JSON.stringify(payload));
 }
@@ -75,7 +80,7 @@ interface IdentityFacts {
   readonly ownLinkPublicKey: Buffer;
   readonly remoteLinkPublicKey: Buffer;
   readonly verifyKey: string;
-  /** What is pinned under the claimed key id and valid now. */
+  /** What is pinned under the claimed key id and valid now, or proved by a key that is. */
   readonly pinnedKey: string | undefined;
   readonly linkKeySignature: Buffer;
   /** What the dialler says in message 3 that it offered, and what its request had. */
@@ -102,8 +107,18 @@ export const strictIdentityChecks: IdentityChecks = {
 };
 
 export type IdentityVerdict =
-  | { readonly ok: true; readonly peer: PeerIdentity }
-  | { readonly ok: false; readonly reason: IdentityRefusal };
+  | {
+      readonly ok: true;
+      readonly peer: PeerIdentity;
+      /** The key is not pinned yet: this proves it, and is to be taken over first. */
+      readonly evidence?: KeyEvidence;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: IdentityRefusal;
+      /** The key that the other side holds and that nothing proves. */
+      readonly unannounced?: KeyEvidence;
+    };
 
 /**
  * Reads and judges the other side's payload (island-link §1, step 2): the name that is expected, a key that
@@ -118,12 +133,17 @@ export function judgeIdentity(
     readonly remoteLinkPublicKey: Buffer;
     readonly seenOffers?: readonly string[] | undefined;
     readonly now: number;
+    readonly rotations?: KeyRotations | undefined;
     readonly checks?: IdentityChecks;
   },
 ): IdentityVerdict {
   const claim = readClaim(payload);
   if (claim === undefined) return { ok: false, reason: 'malformed' };
   const { own, partner, remoteLinkPublicKey, seenOffers, now } = context;
+  const { keyId, verifyKey: key } = claim.peer;
+  const pinned = usableKey(partner, keyId, now);
+  const evidence = { keyId, key, statements: claim.statements };
+  const isProved = pinned === undefined && context.rotations?.proves(partner.serverName, evidence) === true;
   const facts: IdentityFacts = {
     claimedName: claim.peer.serverName,
     expectedName: partner.serverName,
@@ -131,21 +151,27 @@ export function judgeIdentity(
     ownLinkPublicKey: own.linkPublicKey,
     remoteLinkPublicKey,
     verifyKey: claim.peer.verifyKey,
-    pinnedKey: usableKey(partner, claim.peer.keyId, now),
+    pinnedKey: isProved ? key : pinned,
     linkKeySignature: claim.signature,
     offers: claim.offers,
     seenOffers,
   };
   const checks = context.checks ?? strictIdentityChecks;
   for (const [reason, holds] of Object.entries(checks))
-    if (!holds(facts)) return { ok: false, reason: reason as keyof IdentityChecks }; // The keys of that record.
-  return { ok: true, peer: claim.peer };
+    if (!holds(facts)) {
+      // The keys of that record.
+      const refusal = { ok: false, reason: reason as keyof IdentityChecks } as const;
+      const isHeld = reason === 'unpinned-key' && strictIdentityChecks['bad-link-key-signature'](facts);
+      return isHeld ? { ...refusal, unannounced: evidence } : refusal;
+    }
+  return isProved ? { ok: true, peer: claim.peer, evidence } : { ok: true, peer: claim.peer };
 }
 
 interface Claim {
   readonly peer: PeerIdentity;
   readonly signature: Buffer;
   readonly offers: readonly string[] | undefined;
+  readonly statements: readonly JsonValue[];
 }
 
 function readClaim(payload: Uint8Array): Claim | undefined {
@@ -172,6 +198,7 @@ function readClaim(payload: Uint8Array): Claim | undefined {
     },
     signature,
     offers: texts(value['offers']),
+    statements: readStatements(value['statements']),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { Clock, Random, Timer } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
+import { fingerprint } from '../fingerprint.ts';
 import { Acceptor } from './acceptor.ts';
 import type { WebSocketChannel } from './channel.ts';
 import { type DialDeps, DialError, dial } from './dial.ts';
@@ -15,6 +16,8 @@ import type { LinkKeyPair } from './noise/keys.ts';
 import { PartnerLinks } from './partner-links.ts';
 import { type DialFailure, Redial } from './redial.ts';
 import {
+  type KeyEvidence,
+  type KeyRotations,
   type LinkHandler,
   type LinkHello,
   type LinkPartner,
@@ -23,6 +26,7 @@ import {
   type LinkResponse,
   type LinkStatus,
   LinkUnavailable,
+  noRotations,
 } from './types.ts';
 import { strictUpgradeChecks, type UpgradeChecks, UpgradeFilter, usableKey } from './upgrade-filter.ts';
 import { linkSubprotocol } from './upgrade-request.ts';
@@ -38,6 +42,8 @@ export interface LinkManagerDeps {
   readonly partners: LinkPartners;
   readonly handler: LinkHandler;
   readonly hello: LinkHello;
+  /** Who decides on keys that are not pinned; without it they are all refused. */
+  readonly rotations?: KeyRotations | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -91,6 +97,7 @@ export class LinkManager extends EventEmitter<{
     super();
     const { serverName, signingKey, clock, random, partners, software, internals } = deps;
     const limits: LinkLimits = { ...defaultLinkLimits, ...deps.limits };
+    const rotations = deps.rotations ?? noRotations;
     this.#deps = deps;
     this.#limits = limits;
     this.#log = deps.log.child({ sub: 'link' });
@@ -101,6 +108,7 @@ export class LinkManager extends EventEmitter<{
       features: deps.features ?? [],
       limits,
       software: `${software.name}/${software.version}`,
+      statements: () => rotations.own(),
     };
     this.#establish = {
       own,
@@ -112,18 +120,22 @@ export class LinkManager extends EventEmitter<{
       limits,
       log: this.#log,
       defences: internals?.handshake ?? {},
+      rotations,
     };
     const subprotocols = internals?.subprotocols ?? [linkSubprotocol];
-    this.#dial = { serverName, signingKey, clock, random, limits, proxyUrl: deps.proxyUrl, subprotocols };
+    const { proxyUrl } = deps;
+    this.#dial = { serverName, signingKey, clock, random, limits, proxyUrl, subprotocols, rotations };
     this.#acceptor = new Acceptor({
       filter: new UpgradeFilter(
-        { serverName, signingKey, partners, clock, limits },
+        { serverName, signingKey, partners, clock, limits, rotations },
         internals?.upgrade ?? strictUpgradeChecks,
       ),
       clock,
       limits,
       log: this.#log,
       isAccepting: () => this.#isRunning,
+      takeKey: (partner, evidence) => this.#takeKey(partner, evidence),
+      onUnannounced: (partner, evidence) => this.#unannounced(partner, evidence),
       onChannel: (channel, partner, offers, release) => this.#accept(channel, partner, offers, release),
     });
   }
@@ -203,6 +215,11 @@ export class LinkManager extends EventEmitter<{
     this.#known.get(serverName)?.links.usable()?.notice(notice);
   }
 
+  /** Our own key changed: every link is left in good order and made again with the new one. */
+  renew(): void {
+    for (const { links } of this.#known.values()) for (const link of links.all()) link.leave('new key');
+  }
+
   status(serverName: string): LinkStatus {
     const known = this.#known.get(serverName);
     if (known === undefined) return { state: 'down', since: this.#deps.clock.now(), dialledBy: null };
@@ -274,10 +291,12 @@ export class LinkManager extends EventEmitter<{
     } catch (error) {
       if (signal.aborted) return { kind: 'soon' };
       if (error instanceof HandshakeRefused && isWrongPeer(error)) {
-        log.error(
-          { audit: true, reason: error.reason },
-          'ALARM: whoever answers under this partner\u2019s address does not hold its pinned key; next try in 10 minutes',
-        );
+        if (error.unannounced !== undefined) this.#unannounced(serverName, error.unannounced);
+        else
+          log.error(
+            { audit: true, reason: error.reason },
+            'ALARM: whoever answers under this partner\u2019s address does not hold its pinned key; next try in 10 minutes',
+          );
         return { kind: 'alarm' };
       }
       const reason = error instanceof Error ? error.message : String(error);
@@ -303,6 +322,8 @@ export class LinkManager extends EventEmitter<{
     const wire = { channel, partner, dialledBy: 'them', subprotocol: linkSubprotocol, offers } as const;
     this.#setUp(wire, release).catch((error: unknown) => {
       const reason = error instanceof HandshakeRefused ? error.reason : String(error);
+      if (error instanceof HandshakeRefused && error.unannounced !== undefined)
+        this.#unannounced(serverName, error.unannounced);
       this.#log.warn(
         { audit: true, partner: serverName, reason },
         'a link that a partner dialled was not set up',
@@ -367,16 +388,55 @@ export class LinkManager extends EventEmitter<{
     }
   }
 
+  /** Never rejects. */
+  async #takeKey(partner: LinkPartner, evidence: KeyEvidence): Promise<LinkPartner | undefined> {
+    const { serverName } = partner;
+    try {
+      const isTaken = await (this.#deps.rotations ?? noRotations).accept(serverName, evidence);
+      return isTaken ? this.#partner(serverName) : undefined;
+    } catch (err) {
+      this.#log.error({ err, partner: serverName }, 'the new key of a partner could not be taken over');
+      return undefined;
+    }
+  }
+
+  /** A partner with a key that nothing proves: there is no link, and it is said loudly. */
+  #unannounced(serverName: string, evidence: KeyEvidence): void {
+    const now = this.#deps.clock.now();
+    const partner = this.#partner(serverName);
+    const pinned = [...(partner?.verifyKeys.keys() ?? [])].flatMap((keyId) => {
+      const key = partner === undefined ? undefined : usableKey(partner, keyId, now);
+      return key === undefined ? [] : `${keyId}: ${fingerprint(key)}`;
+    });
+    const shown = `${evidence.keyId}: ${fingerprint(evidence.key)}`;
+    this.#log.error(
+      { audit: true, reason: 'unpinned-key', partner: serverName, shown, pinned },
+      'ALARM: a partner shows a signing key that it did not announce, and gets no link; compare both fingerprints with its admin, by phone',
+    );
+    (this.#deps.rotations ?? noRotations).unannounced(serverName, evidence);
+  }
+
   #isStillWelcome(link: Link): boolean {
     const partner = this.#partner(link.peer.serverName);
     if (partner === undefined || this.#known.get(link.peer.serverName)?.isCut) return false;
     return usableKey(partner, link.peer.keyId, this.#deps.clock.now()) === link.peer.verifyKey;
   }
 
+  #isOfOldKey({ peer }: Link): boolean {
+    const partner = this.#partner(peer.serverName);
+    if (partner === undefined || partner.revokedKeys?.has(peer.keyId) === true) return false;
+    const isCut = this.#known.get(peer.serverName)?.isCut === true;
+    return !isCut && partner.verifyKeys.get(peer.keyId)?.key === peer.verifyKey;
+  }
+
   #closeUnwanted(): void {
     for (const [serverName, { links, redial }] of this.#known) {
-      for (const link of links.all())
-        if (!this.#isStillWelcome(link)) link.close(closeCodes.refused, 'no longer a partner');
+      for (const link of links.all()) {
+        if (this.#isStillWelcome(link)) continue;
+        // A key that has ended was good until now: what is under way may finish.
+        if (this.#isOfOldKey(link)) link.leave('new key');
+        else link.close(closeCodes.refused, 'no longer a partner');
+      }
       if (this.#partner(serverName) !== undefined) continue;
       redial.stop();
       links.giveUp();

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../protocol/json.ts';
+import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 
 /** A partner as far as the link asks: who it is, which keys are pinned, and how it is reached. */
 export interface LinkPartner {
@@ -6,6 +6,8 @@ export interface LinkPartner {
   readonly state: string;
   /** Pinned Ed25519 keys by key id (unpadded base64); one whose time is over (ms) opens no link. */
   readonly verifyKeys: ReadonlyMap<string, { readonly key: string; readonly validUntil?: number }>;
+  /** Keys of those that open no link, whatever their time; since when (ms). */
+  readonly revokedKeys?: ReadonlyMap<string, number>;
   /** `wss://HOST` or `wss://HOST/_archipelago/link/v1`; tried in turn. */
   readonly urls: readonly string[];
   readonly dial: 'both' | 'outbound' | 'inbound';
@@ -20,6 +22,35 @@ export interface LinkPartners {
   get(serverName: string): LinkPartner | undefined;
   active(): LinkPartner[];
 }
+
+/** A key that the other side holds, and what it shows for it. */
+export interface KeyEvidence {
+  readonly keyId: string;
+  /** Unpadded base64. */
+  readonly key: string;
+  /** Key statements as they arrived; nothing about them is checked yet. */
+  readonly statements: readonly JsonValue[];
+}
+
+/** What becomes of keys that are not pinned: the link asks, the layer above decides. */
+export interface KeyRotations {
+  /** What proves our own key to partners that know an older one. */
+  own(): readonly JsonObject[];
+  /** Do the statements prove this key by a pinned one? Takes as long for a server that is no partner. */
+  proves(serverName: string, evidence: KeyEvidence): boolean;
+  /** Pins the key that they prove, on disk when it resolves; false if they do not prove it any more. */
+  accept(serverName: string, evidence: KeyEvidence): Promise<boolean>;
+  /** The partner showed a key that nothing proves; it holds it, as its signature says. */
+  unannounced(serverName: string, evidence: KeyEvidence): void;
+}
+
+/** Nothing is known but what is pinned. */
+export const noRotations: KeyRotations = {
+  own: () => [],
+  proves: () => false,
+  accept: async () => false,
+  unannounced: () => undefined,
+};
 
 /** Order of sending, first to last (island-link §2). */
 export type LinkPriority = 'control' | 'query' | 'pdu' | 'device' | 'edu' | 'bulk' | 'media';

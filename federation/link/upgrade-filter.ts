@@ -2,10 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
 import { parseAuthorization, verifyRequest, type XMatrix } from '../x-matrix.ts';
+import { keyHeader, readKeyHeader } from './key-header.ts';
 import type { LinkLimits } from './limits.ts';
 import { NonceCache } from './nonce-cache.ts';
 import { TokenBuckets } from './token-buckets.ts';
-import type { LinkPartner, LinkPartners } from './types.ts';
+import {
+  type KeyEvidence,
+  type KeyRotations,
+  type LinkPartner,
+  type LinkPartners,
+  noRotations,
+} from './types.ts';
 import { linkPath, linkSubprotocol } from './upgrade-request.ts';
 
 export interface UpgradeAttempt {
@@ -16,13 +23,21 @@ export interface UpgradeAttempt {
 
 /** `reason` is for the audit log; whoever knocked sees the status alone. */
 export type UpgradeVerdict =
-  | { readonly ok: true; readonly partner: LinkPartner; readonly offers: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly partner: LinkPartner;
+      readonly offers: readonly string[];
+      /** The key is not pinned yet: this proves it, and is to be taken over first. */
+      readonly evidence?: KeyEvidence;
+    }
   | {
       readonly ok: false;
       readonly status: 403 | 429;
       readonly retryAfterMs?: number;
       readonly reason: UpgradeRefusal;
       readonly origin?: string;
+      /** A key of an active partner that nothing proves; whoever asks holds it. */
+      readonly unannounced?: KeyEvidence;
     };
 
 type UpgradeRefusal =
@@ -78,8 +93,17 @@ export class UpgradeFilter {
   judge(attempt: UpgradeAttempt): UpgradeVerdict {
     const retryAfterMs = this.#addresses.take(attempt.address);
     if (retryAfterMs > 0) return { ok: false, status: 429, retryAfterMs, reason: 'address-limit' };
-    const refuse = (reason: UpgradeRefusal, origin?: string): UpgradeVerdict =>
-      origin === undefined ? { ok: false, status: 403, reason } : { ok: false, status: 403, reason, origin };
+    const refuse = (
+      reason: UpgradeRefusal,
+      origin?: string,
+      unannounced?: KeyEvidence | undefined,
+    ): UpgradeVerdict => ({
+      ok: false,
+      status: 403,
+      reason,
+      ...(origin === undefined ? {} : { origin }),
+      ...(unannounced === undefined ? {} : { unannounced }),
+    });
 
     const [path, search = ''] = attempt.uri.split('?', 2);
     const [, nonce, timestamp] = query.exec(search) ?? [];
@@ -100,17 +124,32 @@ export class UpgradeFilter {
     const pinned = partner === undefined ? undefined : usableKey(partner, authorization.key, now);
     // Verified against our own key where there is none: all refusals cost the same time.
     const isSigned = this.#checks.isSigned(authorization, attempt.uri, pinned ?? signingKey.publicKey);
+    const shown = this.#shownKey(authorization, attempt);
+    const evidence = pinned === undefined && shown?.isProved === true ? shown.evidence : undefined;
     if (!this.#checks.isForUs(authorization.destination, serverName))
       return refuse('wrong-destination', origin);
     if (partner === undefined) return refuse('not-a-partner', origin);
-    if (pinned === undefined) return refuse('unpinned-key', origin);
-    if (!isSigned) return refuse('bad-signature', origin);
+    if (pinned === undefined && evidence === undefined)
+      return refuse('unpinned-key', origin, shown?.isHeld === true ? shown.evidence : undefined);
+    if (!isSigned && evidence === undefined) return refuse('bad-signature', origin);
     // Only the partner itself can use its bucket up, since its signature stands before it.
     const waitMs = this.#origins.take(origin);
     if (waitMs > 0) return { ok: false, status: 429, retryAfterMs: waitMs, reason: 'origin-limit', origin };
     if (!this.#checks.isRecent(Number(timestamp), now, limits.clockSkewMs)) return refuse('clock', origin);
     if (!this.#checks.isFresh(this.#nonces, origin, nonce)) return refuse('replay', origin);
-    return { ok: true, partner, offers };
+    return evidence === undefined ? { ok: true, partner, offers } : { ok: true, partner, offers, evidence };
+  }
+
+  /** The key that the request shows, judged for everybody who shows one. */
+  #shownKey(
+    authorization: XMatrix,
+    attempt: UpgradeAttempt,
+  ): { evidence: KeyEvidence; isHeld: boolean; isProved: boolean } | undefined {
+    const evidence = readKeyHeader(attempt.headers[keyHeader]);
+    if (evidence === undefined || evidence.keyId !== authorization.key) return undefined;
+    const isHeld = this.#checks.isSigned(authorization, attempt.uri, evidence.key);
+    const isProved = (this.#deps.rotations ?? noRotations).proves(authorization.origin, evidence);
+    return { evidence, isHeld, isProved: isHeld && isProved };
   }
 }
 
@@ -120,11 +159,12 @@ export interface UpgradeFilterDeps {
   readonly partners: LinkPartners;
   readonly clock: Clock;
   readonly limits: LinkLimits;
+  readonly rotations?: KeyRotations | undefined;
 }
 
-/** A pinned key that may open a link now: an old one, kept for old events, may not. */
+/** A pinned key that may open a link now: an old one, kept for old events, may not, nor one that was revoked. */
 export function usableKey(partner: LinkPartner, keyId: string, now: number): string | undefined {
   const pinned = partner.verifyKeys.get(keyId);
-  if (pinned === undefined) return undefined;
+  if (pinned === undefined || partner.revokedKeys?.has(keyId) === true) return undefined;
   return pinned.validUntil !== undefined && pinned.validUntil < now ? undefined : pinned.key;
 }

@@ -9,7 +9,8 @@ const validityMs = 24 * 3600 * 1000;
 export const keyServer: FederationRoute = {
   method: 'GET',
   path: '/_matrix/key/v2/server',
-  async handle(_request, { serverName, signingKey, oldKeys, clock }) {
+  async handle(_request, { serverName, ownKeys, clock }) {
+    const { current: signingKey, oldKeys } = ownKeys;
     const old: JsonObject = {};
     for (const [keyId, { key, validUntil }] of oldKeys) old[keyId] = { key, expired_ts: validUntil };
     const body: JsonObject = {

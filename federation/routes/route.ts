@@ -8,6 +8,7 @@ import type { Database } from '../../storage/database.ts';
 import type { PartnerBorder } from '../border.ts';
 import type { FederationResponse } from '../exchange.ts';
 import type { Inbound } from '../inbound/inbound.ts';
+import type { OwnKeys } from '../keys/own-keys.ts';
 import type { LaneStandings } from '../lanes.ts';
 import type { LocalMedia } from '../media.ts';
 
@@ -29,7 +30,7 @@ export interface RouteRequest {
 export interface RouteParts {
   readonly serverName: string;
   readonly signingKey: SigningKey;
-  readonly oldKeys: ReadonlyMap<string, { readonly key: string; readonly validUntil: number }>;
+  readonly ownKeys: OwnKeys;
   readonly software: { readonly name: string; readonly version: string };
   readonly engine: RoomEngine;
   readonly db: Database;

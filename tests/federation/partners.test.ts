@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { PartnerBorder } from '../../federation/border.ts';
 import { PinnedKeyRing } from '../../federation/key-ring.ts';
+import { OwnKeys } from '../../federation/keys/own-keys.ts';
 import { type PartnerChanges, type PartnerEntry, PartnerRegistry } from '../../federation/partners.ts';
 import { LocalPeople } from '../../federation/people.ts';
 import { explain } from '../../policy/decision.ts';
@@ -105,8 +106,10 @@ describe('the key ring', () => {
   it('knows our own keys and the pinned ones, and no other', () => {
     const ring = new PinnedKeyRing({
       serverName: 'acme.example',
-      signingKey: ownKey,
-      oldKeys: new Map([['ed25519:a0', { key: 'b2xk', validUntil: 7 }]]),
+      own: new OwnKeys(ownKey, {
+        statements: [],
+        oldKeys: new Map([['ed25519:a0', { key: 'b2xk', validUntil: 7 }]]),
+      }),
       partners: registryOf([entry()]),
     });
     assert.deepEqual(ring.key('acme.example', 'ed25519:a1'), { publicKey: ownKey.publicKey });
@@ -119,7 +122,11 @@ describe('the key ring', () => {
 
   it('keeps the keys of a suspended partner for its old events, and forgets a removed one', () => {
     const registry = registryOf([entry({ state: 'suspended' })]);
-    const ring = new PinnedKeyRing({ serverName: 'acme.example', signingKey: ownKey, partners: registry });
+    const ring = new PinnedKeyRing({
+      serverName: 'acme.example',
+      own: new OwnKeys(ownKey),
+      partners: registry,
+    });
     assert.ok(ring.key('bolt.example', 'ed25519:b1'));
     registry.replace([]);
     assert.equal(ring.key('bolt.example', 'ed25519:b1'), undefined);
