@@ -25,6 +25,7 @@ import { PartnerOverlayStore } from './stores/partner-overlay-store.ts';
 import { PartnerStateStore } from './stores/partner-state-store.ts';
 import { QuarantineStore } from './stores/quarantine-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
+import { RoleStore } from './stores/role-store.ts';
 import { RoomStore } from './stores/room-store.ts';
 import { StateStore } from './stores/state-store.ts';
 import { UserStore } from './stores/user-store.ts';
@@ -57,6 +58,7 @@ export interface Database {
   readonly outbox: OutboxStore;
   readonly inbox: InboxStore;
   readonly users: UserStore;
+  readonly roles: RoleStore;
   readonly devices: DeviceStore;
   readonly accountData: AccountDataStore;
   readonly receipts: ReceiptStore;
@@ -127,6 +129,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     outbox: new OutboxStore(reader),
     inbox: new InboxStore(reader),
     users: new UserStore(reader),
+    roles: new RoleStore(reader),
     devices,
     accountData: new AccountDataStore(reader),
     receipts: new ReceiptStore(reader),
