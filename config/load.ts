@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMap } from 'yaml';
 import { checkListeners } from './check-listeners.ts';
-import { checkPartners } from './check-partners.ts';
+import { checkPartners, defaultPolicy } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
 import type { Config } from './config.ts';
@@ -128,6 +128,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     defaultRoomVersion: raw.default_room_version ?? '12',
     cardLifetimeMs: raw.card_lifetime === undefined ? undefined : parseDuration(raw.card_lifetime),
     partners: await checkPartners(draft, raw.server_name, now),
+    defaultPolicy: defaultPolicy(draft),
   };
 }
 
