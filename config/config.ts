@@ -28,9 +28,10 @@ export interface Config {
   readonly defaultRoomVersion: string;
   /** How long a card that we print can be used; 30 days by default. */
   readonly cardLifetimeMs?: number | undefined;
+  readonly serverNotices: ServerNoticesConfig;
+  /** A partner without a link for so long is said to be offline; undefined: never. */
+  readonly offlineNoticeAfterMs: number | undefined;
   readonly partners: readonly PartnerConfig[];
-  /** What holds for a partner whose entry says nothing of its own; the built-in defaults if it is absent. */
-  readonly defaultPolicy?: PartnerPolicy | undefined;
 }
 
 export type ListenerResource = 'client' | 'federation' | 'link' | 'health';
@@ -57,6 +58,13 @@ export interface ListenerTls {
   readonly privateKey: string;
 }
 
+/** How the server speaks to its own people. */
+export interface ServerNoticesConfig {
+  readonly localpart: string;
+  readonly displayName: string;
+  readonly roomName: string;
+}
+
 interface OrganizationConfig {
   readonly name?: string | undefined;
   readonly adminContact?: string | undefined;
@@ -74,10 +82,6 @@ export interface PartnerConfig {
   readonly verifyKeys: Readonly<
     Record<string, { readonly key: string; readonly validUntil?: number | undefined }>
   >;
-  /** Offline keys with which they can prove a new signing key; unpadded base64. */
-  readonly recoveryKeys?: Readonly<Record<string, { readonly key: string }>> | undefined;
-  /** `manual`: a new signing key needs our admin's word. */
-  readonly rotation?: 'signed' | 'manual' | undefined;
   readonly transport: {
     readonly type: 'link';
     readonly urls: readonly string[];

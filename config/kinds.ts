@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { decodeBase64 } from '../protocol/base64.ts';
-import { isValidServerName, parseUserId } from '../protocol/identifiers.ts';
+import { isValidLocalpart, isValidServerName, parseUserId } from '../protocol/identifiers.ts';
 import { roomVersions } from '../protocol/room-versions.ts';
 import { closest } from './closest.ts';
 import { parseDuration, parseEnd, parseMoment, parseSize } from './units.ts';
@@ -14,6 +14,8 @@ export type TextKind =
   | 'proxy-url'
   | 'callback-url'
   | 'duration'
+  | 'duration-or-never'
+  | 'localpart'
   | 'size'
   | 'end'
   | 'moment'
@@ -76,6 +78,15 @@ const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>>
     const suggestion = /^-/.test(text) ? 'a duration cannot be negative' : undefined;
     return bad('must be a duration such as 30s, 5m, 2h or 1d', text, suggestion);
   },
+  'duration-or-never': (text) => {
+    if (text === 'never' || parseDuration(text) !== undefined) return undefined;
+    const suggestion = /^(?:no|off|none)$/i.test(text) ? 'write never' : undefined;
+    return bad('must be a duration such as 5m, or never', text, suggestion);
+  },
+  localpart: (text) =>
+    isValidLocalpart(text)
+      ? undefined
+      : bad('must be the part of a user id before the colon, of a-z, 0-9 and . _ = - / +', text),
   size: (text) => {
     if (parseSize(text) !== undefined) return undefined;
     const plain = text.toUpperCase().replace(/\s|I?B$/g, '');

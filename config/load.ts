@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMap } from 'yaml';
 import { checkListeners } from './check-listeners.ts';
-import { checkPartners, defaultPolicy } from './check-partners.ts';
+import { checkPartners } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
-import type { Config } from './config.ts';
+import type { Config, ServerNoticesConfig } from './config.ts';
 import type { DatabaseConfig } from './database-config.ts';
 import { Draft } from './draft.ts';
 import { atTop, errorMessage, type Problem } from './problem.ts';
@@ -127,8 +127,9 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     organization: organizationOf(raw.organization),
     defaultRoomVersion: raw.default_room_version ?? '12',
     cardLifetimeMs: raw.card_lifetime === undefined ? undefined : parseDuration(raw.card_lifetime),
+    serverNotices: serverNoticesOf(raw.server_notices),
+    offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),
     partners: await checkPartners(draft, raw.server_name, now),
-    defaultPolicy: defaultPolicy(draft),
   };
 }
 
@@ -205,6 +206,14 @@ async function databaseOf(draft: Draft): Promise<DatabaseConfig> {
       'database.url must be a URL such as postgres://USER:PASSWORD@HOST/DATABASE',
     );
   return { type, url: secret ?? '' };
+}
+
+function serverNoticesOf(raw: RawConfig['server_notices'] = {}): ServerNoticesConfig {
+  return {
+    localpart: raw.system_mxid_localpart ?? 'notices',
+    displayName: raw.system_mxid_display_name ?? 'Server notices',
+    roomName: raw.room_name ?? 'Server notices',
+  };
 }
 
 function organizationOf(raw: RawConfig['organization']): Config['organization'] {

@@ -19,6 +19,7 @@ export function afterReload(running: Config, files: Config): Config {
     database: running.database,
     mediaStorePath: running.mediaStorePath,
     httpsProxy: running.httpsProxy,
+    serverNotices: running.serverNotices,
   });
 }
 

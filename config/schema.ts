@@ -106,6 +106,29 @@ const organization = Type.Object(
   { ...closed, takesEffect: 'reload', description: 'Who runs this island.' },
 );
 
+const serverNotices = Type.Object(
+  {
+    system_mxid_localpart: Type.Optional(
+      text(
+        'localpart',
+        'The user as whom the server speaks to its people. Nobody can be or become this user.',
+        {
+          default: 'notices',
+        },
+      ),
+    ),
+    system_mxid_display_name: Type.Optional(
+      text('line', 'The name of this user.', { default: 'Server notices' }),
+    ),
+    room_name: Type.Optional(
+      text('line', 'The name of the room in which each of our people gets notices.', {
+        default: 'Server notices',
+      }),
+    ),
+  },
+  { ...closed, takesEffect: 'restart', description: 'How the server speaks to its own people.' },
+);
+
 export const homeserverSchema = Type.Object(
   {
     server_name: text('server-name', 'The name of this island, in every user id. It can never change.', {
@@ -187,6 +210,14 @@ export const homeserverSchema = Type.Object(
         takesEffect: 'reload',
         default: '30d',
       }),
+    ),
+    server_notices: Type.Optional(serverNotices),
+    offline_notice_after: Type.Optional(
+      text(
+        'duration-or-never',
+        'How long a partner has no link until the rooms shared with it are told; "never": they are not.',
+        { takesEffect: 'reload', default: '5m', examples: ['never'] },
+      ),
     ),
     partner_defaults: Type.Optional(partnerDefaultsSchema),
     partners: Type.Optional(

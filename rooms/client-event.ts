@@ -2,6 +2,7 @@ import { stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
 import { externalKey, labelFor, labelled } from './external-label.ts';
+import { localNoticeKey } from './local-notice.ts';
 import type { Border, ExternalLabel } from './ports.ts';
 import { quarantinedKey, shownPdu } from './quarantine.ts';
 import { membershipOf } from './room.ts';
@@ -62,6 +63,7 @@ function unsignedOf(
   const unsigned: JsonObject = {};
   if (label !== undefined) unsigned[externalKey] = label.about;
   if (event.quarantined) unsigned[quarantinedKey] = true;
+  if (event.anchor !== undefined) unsigned[localNoticeKey] = true;
   if (extras.now !== undefined) unsigned['age'] = Math.max(0, extras.now - event.pdu.origin_server_ts);
   if (extras.membership !== undefined) unsigned['membership'] = extras.membership;
   const { txn } = event;

@@ -7,6 +7,7 @@ import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
 import { externalKey, labelled, shownContent, unlabelled } from './external-label.ts';
 import { type FetchedHistory, fetchHistory } from './history.ts';
+import { requireNoLocalTarget, requireReal } from './local-notice.ts';
 import { forgetRoom } from './membership/forget.ts';
 import { type InviteOptions, inviteUser, repeatInvite } from './membership/invite.ts';
 import { joinRoom } from './membership/join.ts';
@@ -59,6 +60,7 @@ export class RoomEngine {
   }
 
   send(request: SendRequest): Promise<{ eventId: string }> {
+    requireNoLocalTarget(request.type, request.content);
     return this.#txns.once(request.userId, request.txn, () => {
       if (isInvitation(request)) return this.#sendInvitation(request);
       if (request.type === 'm.room.redaction') return this.#sendRedaction(request);
@@ -67,6 +69,7 @@ export class RoomEngine {
   }
 
   redact(request: RedactRequest): Promise<{ eventId: string }> {
+    requireReal(request.eventId);
     return this.#txns.once(request.userId, request.txn, () => redactEvent(this.#ctx, request));
   }
 

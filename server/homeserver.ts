@@ -16,6 +16,8 @@ import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
 import { MediaStore } from './media/media-store.ts';
+import { LocalNotices } from './notices/local-notices.ts';
+import { OfflineWatch } from './notices/offline-watch.ts';
 import { OwnKeyService } from './own-key-service.ts';
 import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
@@ -50,6 +52,7 @@ export class Homeserver {
   readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
+  readonly offlineWatch: OfflineWatch;
 
   private constructor(parts: {
     live: LiveConfig;
@@ -66,6 +69,7 @@ export class Homeserver {
     ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
+    offlineWatch: OfflineWatch;
   }) {
     this.db = parts.db;
     this.accounts = parts.accounts;
@@ -81,6 +85,7 @@ export class Homeserver {
     this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
+    this.offlineWatch = parts.offlineWatch;
   }
 
   /** Starts an island; resolves when it listens. Rejects with a message for the administrator. */
@@ -170,9 +175,22 @@ export class Homeserver {
             federation.sendTyping({ roomId, userId, typing: isTyping, servers: roomServers }),
         },
       });
+      // Before `sync`, which is woken by what this has to know first.
+      const localNotices = await LocalNotices.open({ db, engine });
+      const offlineWatch = new OfflineWatch({
+        db,
+        partners,
+        link: federation.link,
+        notices: localNotices,
+        sender: accounts.userIdOf(config.serverNotices.localpart),
+        after: () => live.current.offlineNoticeAfterMs,
+        clock,
+        log: log.child({ sub: 'notices' }),
+      });
       const receipts = new ReceiptService({
         db,
         engine,
+        localNotices,
         clock,
         relay: {
           receipt: ({ threadId, ...rest }) => {
@@ -184,6 +202,7 @@ export class Homeserver {
       const sync = new SyncService({
         db,
         engine,
+        localNotices,
         typing: tracker,
         clock,
         boots: await Boots.begin(db, random.bytes(4).toString('hex')),
@@ -192,6 +211,7 @@ export class Homeserver {
         config: live.clientView(),
         db,
         engine,
+        localNotices,
         remote: federation.remote,
         accounts,
         media,
@@ -224,6 +244,7 @@ export class Homeserver {
         },
         typing: (roomId, userId, timeoutMs) => typing.heard(roomId, userId, timeoutMs),
       });
+      await offlineWatch.start();
       return new Homeserver({
         live,
         db,
@@ -239,6 +260,7 @@ export class Homeserver {
         ownKeys,
         listeners,
         typing: tracker,
+        offlineWatch,
       });
     } catch (error) {
       await listeners?.close();
@@ -264,6 +286,7 @@ export class Homeserver {
   reload(files: Config): PartnerChanges {
     this.#live.replace(afterReload(this.config, files));
     this.#listeners.replaceCertificates(this.config.listeners);
+    this.offlineWatch.look();
     return this.partners.replace(this.config.partners);
   }
 
@@ -277,6 +300,7 @@ export class Homeserver {
     const closed = this.#listeners.close();
     this.sync.stop();
     this.#typing.stop();
+    await this.offlineWatch.stop();
     await this.federation.stop();
     await closed;
     await this.journal.flush();

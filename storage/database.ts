@@ -17,16 +17,18 @@ import { DeviceStore } from './stores/device-store.ts';
 import { EventStore } from './stores/event-store.ts';
 import { FilterStore } from './stores/filter-store.ts';
 import { InboxStore } from './stores/inbox-store.ts';
+import { LocalNoticeStore } from './stores/local-notice-store.ts';
 import { MediaStore } from './stores/media-store.ts';
 import { MembershipStore } from './stores/membership-store.ts';
 import { MetadataStore } from './stores/metadata-store.ts';
 import { OutboxStore } from './stores/outbox-store.ts';
 import { PartnerOverlayStore } from './stores/partner-overlay-store.ts';
 import { PartnerStateStore } from './stores/partner-state-store.ts';
+import { PartnerWatchStore } from './stores/partner-watch-store.ts';
 import { QuarantineStore } from './stores/quarantine-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
-import { RoleStore } from './stores/role-store.ts';
 import { RoomStore } from './stores/room-store.ts';
+import { ServerNoticeStore } from './stores/server-notice-store.ts';
 import { StateStore } from './stores/state-store.ts';
 import { UserStore } from './stores/user-store.ts';
 import { LocalStreams, type Streams } from './streams.ts';
@@ -58,7 +60,6 @@ export interface Database {
   readonly outbox: OutboxStore;
   readonly inbox: InboxStore;
   readonly users: UserStore;
-  readonly roles: RoleStore;
   readonly devices: DeviceStore;
   readonly accountData: AccountDataStore;
   readonly receipts: ReceiptStore;
@@ -69,6 +70,9 @@ export interface Database {
   readonly partnerOverlays: PartnerOverlayStore;
   readonly quarantine: QuarantineStore;
   readonly departments: DepartmentStore;
+  readonly localNotices: LocalNoticeStore;
+  readonly serverNotices: ServerNoticeStore;
+  readonly partnerWatch: PartnerWatchStore;
   readonly decisions: DecisionStore;
   readonly metadata: MetadataStore;
   readonly audit: AuditLog;
@@ -129,7 +133,6 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     outbox: new OutboxStore(reader),
     inbox: new InboxStore(reader),
     users: new UserStore(reader),
-    roles: new RoleStore(reader),
     devices,
     accountData: new AccountDataStore(reader),
     receipts: new ReceiptStore(reader),
@@ -140,6 +143,9 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     partnerOverlays: new PartnerOverlayStore(reader),
     quarantine: new QuarantineStore(reader),
     departments: new DepartmentStore(reader),
+    localNotices: new LocalNoticeStore(reader),
+    serverNotices: new ServerNoticeStore(reader),
+    partnerWatch: new PartnerWatchStore(reader),
     decisions: new DecisionStore(reader, writer),
     metadata: new MetadataStore(reader, writer),
     audit,

@@ -2,6 +2,10 @@ import type { Logger } from 'pino';
 
 export type StreamName =
   | 'events'
+  /** Notices between the events of a room, by room id; the payload is the room's number. */
+  | 'local_notices'
+  /** Something is to be told to a user. */
+  | 'server_notices'
   | 'memberships'
   | 'receipts'
   | 'typing'

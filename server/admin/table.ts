@@ -2,7 +2,6 @@ import type { Static } from 'typebox';
 import { auditOperations } from './operations/audit.ts';
 import { islandOperations } from './operations/island.ts';
 import { partnerOperations } from './operations/partners.ts';
-import { roleOperations } from './operations/roles.ts';
 import { userOperations } from './operations/users.ts';
 
 /**
@@ -12,7 +11,6 @@ import { userOperations } from './operations/users.ts';
 export const operations = [
   ...islandOperations,
   ...userOperations,
-  ...roleOperations,
   ...partnerOperations,
   ...auditOperations,
 ] as const;

@@ -6,6 +6,7 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { MediaStore } from '../media/media-store.ts';
+import type { LocalNotices } from '../notices/local-notices.ts';
 import type { ReceiptService } from '../sync/receipts.ts';
 import type { SyncService } from '../sync/sync-service.ts';
 import type { TypingService } from '../sync/typing-service.ts';
@@ -23,6 +24,8 @@ export interface ClientApiDeps {
   >;
   readonly db: Database;
   readonly engine: RoomEngine;
+  /** Timelines as clients see them. */
+  readonly localNotices: LocalNotices;
   readonly remote: RemoteRooms;
   readonly accounts: Accounts;
   readonly media: MediaStore;

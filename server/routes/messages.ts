@@ -84,7 +84,7 @@ export function messageRoutes(deps: ClientApiDeps): Route[] {
           start: at,
         });
         const last = after.events.at(-1) ?? event;
-        const state = await engine.events((await engine.stateAfter(last.eventId)).values());
+        const state = await engine.events((await engine.stateAfter(last.anchor ?? last.eventId)).values());
         const wanted = new Set([...before.events, event, ...after.events].map(({ pdu }) => pdu.sender));
         const shown = [...state.values()].filter(
           ({ pdu }) =>
@@ -139,13 +139,13 @@ async function readPage(
   view: RoomView,
   query: PageQuery,
 ): Promise<Page> {
-  const { db, engine } = deps;
+  const { db, engine, localNotices } = deps;
   const { dir, stop, limit, filter } = query;
   const events: StoredEvent[] = [];
   let end = query.start;
   for (let pages = 0; pages < maxPages && events.length < limit; pages++) {
     const wanted = Math.min(maxLimit, Math.max(limit - events.length, 20));
-    const read = await db.events.timeline(view.roomNid, {
+    const read = await localNotices.timeline(view.roomNid, {
       dir,
       limit: wanted,
       ...(dir === 'b' ? { upTo: end, after: stop } : { after: end, upTo: stop ?? db.streams.position }),
@@ -177,7 +177,7 @@ async function lazyState(
 ): Promise<JsonObject> {
   const newest = dir === 'b' ? events[0] : events.at(-1);
   if (filter?.lazy_load_members !== true || newest === undefined) return {};
-  const state = await engine.stateAfter(newest.eventId);
+  const state = await engine.stateAfter(newest.anchor ?? newest.eventId);
   const senders = new Set(events.map(({ pdu }) => pdu.sender));
   // Who made the room was not in it yet.
   const now = reader.standing === 'member' ? reader.view.members : undefined;

@@ -101,12 +101,12 @@ function firstOf(events: readonly ClientEvent[]): ClientEvent {
 
 /** An event of this room that the user may see; 404 for all others, so that nothing is told of them. */
 export async function visibleEvent(
-  { engine }: ClientApiDeps,
+  { engine, localNotices }: ClientApiDeps,
   userId: string,
   roomId: string,
   eventId: string,
 ): Promise<StoredEvent> {
-  const event = await engine.event(eventId);
+  const event = await localNotices.one(eventId);
   const [visible] =
     event === undefined || event.roomId !== roomId ? [] : await engine.visibleEvents(userId, roomId, [event]);
   if (visible === undefined) throw notFound('There is no such event');

@@ -3,6 +3,7 @@ import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Note, nextPosition, type WriteOp } from '../../storage/write-set.ts';
+import type { LocalNotices } from '../notices/local-notices.ts';
 
 export type ReceiptType = 'm.read' | 'm.read.private' | 'm.fully_read';
 
@@ -21,6 +22,7 @@ export interface ReceiptRelay {
 export interface ReceiptDeps {
   readonly db: Database;
   readonly engine: RoomEngine;
+  readonly localNotices: LocalNotices;
   readonly relay: ReceiptRelay;
   readonly clock: Clock;
 }
@@ -57,8 +59,8 @@ export class ReceiptService {
 
   async #receipt(receipt: NewReceipt): Promise<{ ops: WriteOp[]; notes: Note[] }> {
     const { db, engine, clock, relay } = this.#deps;
-    const { roomId, userId, eventId, threadId, type } = receipt;
-    const { roomNid, servers, position: eventPos } = await this.#placeOf(receipt);
+    const { roomId, userId, threadId, type } = receipt;
+    const { roomNid, servers, eventId, position: eventPos } = await this.#placeOf(receipt);
     const known = (await db.receipts.ofUser(roomNid, userId)).find(
       (record) => record.receiptType === type && record.threadId === threadId,
     );
@@ -77,8 +79,8 @@ export class ReceiptService {
 
   /** The read marker is the client's own: room account data, never shown to anybody else. */
   async #fullyRead(receipt: NewReceipt): Promise<{ ops: WriteOp[]; notes: Note[] }> {
-    const { roomId, userId, eventId } = receipt;
-    await this.#placeOf(receipt);
+    const { roomId, userId } = receipt;
+    const { eventId } = await this.#placeOf(receipt);
     const position = nextPosition();
     return {
       ops: this.#deps.db.accountData.put(
@@ -92,15 +94,18 @@ export class ReceiptService {
   async #placeOf({ roomId, userId, eventId }: NewReceipt): Promise<{
     roomNid: number;
     servers: ReadonlySet<string>;
+    /** Of the event that is read: who reads a notice of ours has read the event before it. */
+    eventId: string;
     position: number;
   }> {
-    const { engine } = this.#deps;
+    const { engine, localNotices } = this.#deps;
     const view = await engine.view(roomId);
     if (view?.membership(userId) !== 'join') throw forbidden('You are not joined to this room');
-    const event = await engine.event(eventId);
+    const event = await localNotices.anchorOf(eventId);
     if (event === undefined || event.roomId !== roomId || typeof event.streamPos !== 'number') {
       throw invalidParam('There is no such event in this room');
     }
-    return { roomNid: view.roomNid, servers: view.joinedServers(), position: event.streamPos };
+    const { streamPos: position } = event;
+    return { roomNid: view.roomNid, servers: view.joinedServers(), eventId: event.eventId, position };
   }
 }

@@ -115,7 +115,9 @@ class StartOfTimeline {
 
   async get(key: StateKey): Promise<StoredEvent | undefined> {
     if (this.#first === undefined) return undefined;
-    this.#state ??= this.#engine.stateBefore(this.#first.eventId);
+    const { anchor, eventId } = this.#first;
+    this.#state ??=
+      anchor === undefined ? this.#engine.stateBefore(eventId) : this.#engine.stateAfter(anchor);
     const id = (await this.#state).get(key);
     return id === undefined ? undefined : this.#engine.event(id);
   }

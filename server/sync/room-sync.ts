@@ -81,6 +81,7 @@ export class RoomSync {
       this.#events.changed(note.key, note.position);
       if (mayChangeState(note)) this.#states.changed(note.key, note.position);
     }
+    if (note.stream === 'local_notices') this.#events.changed(note.key, note.position);
     if (note.stream === 'receipts') {
       this.#receipts.changed(note.key, note.position);
       this.#deps.unread.receiptMoved(note.key);

@@ -1,5 +1,6 @@
 import type { Database } from '../../storage/database.ts';
 import type { EventRecord } from '../../storage/stores/event-record.ts';
+import type { LocalNotices } from '../notices/local-notices.ts';
 
 export interface TimelineEntry {
   readonly position: number;
@@ -32,10 +33,17 @@ const maxRooms = 5_000;
  */
 export class RoomTimelines {
   readonly #db: Database;
+  readonly #notices: LocalNotices;
   readonly #tails = new Map<number, Tail>();
 
-  constructor(db: Database) {
+  constructor(db: Database, notices: LocalNotices) {
     this.#db = db;
+    this.#notices = notices;
+  }
+
+  /** The events and notices of entries. */
+  load(entries: readonly TimelineEntry[]): Promise<Map<string, EventRecord>> {
+    return this.#notices.many(entries.map(({ eventId }) => eventId));
   }
 
   /** The newest `limit` entries with `after < position <= upTo`. */
@@ -45,7 +53,7 @@ export class RoomTimelines {
     const inMemory = newest(tail.entries, tail.from, upTo, limit);
     if (inMemory.limited || inMemory.entries.length === limit) {
       if (inMemory.limited) return inMemory;
-      const older = await this.#db.events.timeline(roomNid, {
+      const older = await this.#notices.timeline(roomNid, {
         after,
         upTo: tail.from,
         limit: 1,
@@ -54,7 +62,7 @@ export class RoomTimelines {
       return { entries: inMemory.entries, limited: older.length > 0 };
     }
     const missing = limit - inMemory.entries.length;
-    const older = await this.#db.events.timeline(roomNid, {
+    const older = await this.#notices.timeline(roomNid, {
       after,
       upTo: Math.min(tail.from, upTo),
       limit: missing + 1,
@@ -85,7 +93,7 @@ export class RoomTimelines {
   async #extend(roomNid: number, tail: Tail): Promise<void> {
     try {
       const upTo = this.#db.streams.position;
-      const found = await this.#db.events.timeline(roomNid, {
+      const found = await this.#notices.timeline(roomNid, {
         after: tail.to,
         upTo,
         limit: maxTail + 1,

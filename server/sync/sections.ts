@@ -36,8 +36,10 @@ async function inWantedForm(
   if (events.length === 0) return [];
   const { event_format: format, event_fields: fields } = scope.filter;
   if (format === 'federation') {
-    // Nobody could name an event without its id, which servers work out.
-    return events.map((event) => selectFields({ ...shownPdu(event), event_id: event.eventId }, fields));
+    // Nobody could name an event without its id, which servers work out. Notices of ours have no such form.
+    return events
+      .filter(({ anchor }) => anchor === undefined)
+      .map((event) => selectFields({ ...shownPdu(event), event_id: event.eventId }, fields));
   }
   return (await clientForm()).map((event) => {
     // The section says which room it is.

@@ -2,8 +2,9 @@ import type { JsonObject } from '../../protocol/json.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
-import type { PublishedNote } from '../../storage/streams.ts';
+import type { PublishedNote, StreamName } from '../../storage/streams.ts';
 import { acceptsEvent, selectFields } from '../event-filter.ts';
+import type { LocalNotices } from '../notices/local-notices.ts';
 import { pushRulesContent } from '../push-rules.ts';
 import { AccountDataChanges } from './account-data-changes.ts';
 import type { Boots } from './boots.ts';
@@ -19,11 +20,15 @@ import { Waiters } from './waiters.ts';
 export interface SyncDeps {
   readonly db: Database;
   readonly engine: RoomEngine;
+  readonly localNotices: LocalNotices;
   readonly typing: TypingTracker;
   readonly clock: Clock;
   /** Tell this process from earlier ones: the serials of typing are its own. */
   readonly boots: Boots;
 }
+
+/** Streams whose notes are about a room, which all its members hear. */
+const ofRooms: ReadonlySet<StreamName> = new Set(['events', 'local_notices', 'receipts', 'typing']);
 
 /** `/sync`: what has changed for a user since a token, or nothing for a while and then what has. */
 export class SyncService {
@@ -38,7 +43,7 @@ export class SyncService {
     const { db, engine } = deps;
     this.#deps = deps;
     this.#accountData = new ChangeIndex(db.streams.position);
-    const timelines = new RoomTimelines(db);
+    const timelines = new RoomTimelines(db, deps.localNotices);
     this.#rooms = new RoomSync({ ...deps, timelines, unread: new UnreadCounter({ db, engine, timelines }) });
     this.#unsubscribe = db.streams.subscribe((batch) => this.#heard(batch));
   }
@@ -149,7 +154,7 @@ export class SyncService {
       } else if (note.stream === 'memberships') {
         this.#rooms.membershipChanged(note.key);
         users.add(note.key);
-      } else if (note.stream === 'events' || note.stream === 'receipts' || note.stream === 'typing') {
+      } else if (ofRooms.has(note.stream)) {
         this.#rooms.roomChanged(note);
         this.#rooms.addLocalMembers(note.key, this.#waiters.users(), users);
       }

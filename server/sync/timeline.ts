@@ -53,7 +53,7 @@ export async function readTimeline(
   let start = upTo;
   for (let pieces = 0; pieces < maxPieces; pieces += 1) {
     const { entries, limited } = await timelines.slice(roomNid, after, start, piece);
-    const loaded = await engine.events(entries.map(({ eventId }) => eventId));
+    const loaded = await timelines.load(entries);
     const held = entries.flatMap(({ eventId }) => loaded.get(eventId) ?? []);
     const seen = await engine.visibleEvents(userId, roomId, held);
     events = [...seen.filter(({ pdu }) => acceptsEvent(filter, pdu)), ...events];

@@ -2,6 +2,7 @@ import { isValidEventId } from '../../protocol/identifiers.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
 import type { PushRuleset } from '../../protocol/push-rules/default-rules.ts';
 import { evaluatePushRules } from '../../protocol/push-rules/evaluate.ts';
+import { isLocalNoticeId } from '../../rooms/local-notice.ts';
 import { shownPdu } from '../../rooms/quarantine.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView, StoredEvent } from '../../rooms/types.ts';
@@ -99,7 +100,9 @@ export class UnreadCounter {
   ): Promise<Counted> {
     const after = Math.max(known.upTo, read.all);
     const { entries } = await this.#timelines.slice(view.roomNid, after, upTo, maxCounted);
-    const events = await this.#engine.events(entries.map(({ eventId }) => eventId));
+    // Notices of the server are told to nobody a second time.
+    const ids = entries.map(({ eventId }) => eventId).filter((id) => !isLocalNoticeId(id));
+    const events = await this.#engine.events(ids);
     const rules = pushRulesOf(userId);
     let unread = [...known.unread];
     for (const { eventId, position } of entries) {

@@ -1,6 +1,7 @@
 import { EntitySchema, type EntitySchemaColumnOptions } from 'typeorm';
 import * as border from './border-tables.ts';
 import * as federation from './federation-tables.ts';
+import * as notices from './notice-tables.ts';
 import * as rooms from './room-tables.ts';
 import * as system from './system-tables.ts';
 import type { Table } from './table.ts';
@@ -10,7 +11,7 @@ export type DatabaseKind = 'sqlite' | 'postgres';
 
 /** Every table, by its name. */
 export const tables: ReadonlyMap<string, Table> = new Map(
-  [system, rooms, users, federation, border]
+  [system, rooms, users, federation, border, notices]
     .flatMap((module): Table[] => Object.values(module))
     .map((entry) => [entry.name, entry]),
 );

@@ -7,6 +7,7 @@ export const users = table(
   {
     localpart: text,
     password_hash: textOrNull,
+    is_admin: int,
     deactivated: int,
     created_ts: int,
     display_name: textOrNull,
@@ -14,9 +15,6 @@ export const users = table(
   },
   ['localpart'],
 );
-
-/** Roles of those who administer the island; most users have none. */
-export const userRoles = table('user_roles', { localpart: text, role: text }, ['localpart', 'role']);
 
 export const devices = table(
   'devices',

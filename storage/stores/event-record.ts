@@ -24,6 +24,11 @@ export interface EventRecord extends RoomEvent {
   readonly receivedTs: number;
   /** What only we know of it: `{device_id, txn_id, …}`. */
   readonly internal: JsonObject | null;
+  /**
+   * Only of what stands between the events and is none, and never leaves this server: the id of the event before it,
+   * after whose state it stands.
+   */
+  readonly anchor?: string;
   /** The transaction of our own user that made the event, from `internal`. */
   readonly txn: { readonly deviceId: string; readonly txnId: string } | null;
 }

@@ -1,6 +1,6 @@
 import type { Reader } from '../connection.ts';
 import type { InviteRow, MembershipRow } from '../schema/room-tables.ts';
-import { marks } from '../sql.ts';
+import { inLists, marks } from '../sql.ts';
 import type { Position, WriteOp } from '../write-set.ts';
 
 export interface MembershipRecord {
@@ -99,6 +99,32 @@ export class MembershipStore {
       [userId, suffix, userId, serverName],
     );
     return row !== undefined;
+  }
+
+  /** Rooms in which somebody of ours and somebody of that server are joined. No index: for what happens rarely. */
+  async sharedWith(serverName: string): Promise<{ roomNid: number; roomId: string }[]> {
+    const end = `:${serverName}`;
+    const rows = await this.#reader.query<{ room_nid: number; room_id: string }>(
+      `SELECT m.room_nid, r.room_id FROM memberships m JOIN rooms r ON r.room_nid = m.room_nid
+       WHERE m.is_local = 0 AND m.membership = 'join' AND substr(m.user_id, length(m.user_id) - ? + 1) = ?
+       AND EXISTS (SELECT 1 FROM memberships o WHERE o.room_nid = m.room_nid AND o.membership = 'join' AND o.is_local = 1)
+       GROUP BY m.room_nid, r.room_id ORDER BY m.room_nid`,
+      [end.length, end],
+    );
+    return rows.map((row) => ({ roomNid: row.room_nid, roomId: row.room_id }));
+  }
+
+  /** Our own people who are joined to some of these rooms, and to how many of them. */
+  async localMembersOf(roomNids: Iterable<number>): Promise<Map<string, number>> {
+    const members = new Map<string, number>();
+    for (const { placeholders, params } of inLists(roomNids)) {
+      const rows = await this.#reader.query<{ user_id: string; rooms: number }>(
+        `SELECT user_id, COUNT(*) AS rooms FROM memberships WHERE room_nid IN (${placeholders}) AND membership = 'join' AND is_local = 1 GROUP BY user_id`,
+        params,
+      );
+      for (const row of rows) members.set(row.user_id, (members.get(row.user_id) ?? 0) + row.rooms);
+    }
+    return members;
   }
 
   put(members: readonly NewMembership[]): WriteOp[] {

@@ -24,6 +24,12 @@ describe('homeserver.yaml', () => {
     assert.equal(config.maxUploadSize, 50 * 1024 * 1024);
     assert.equal(config.enableRegistration, false);
     assert.equal(config.defaultRoomVersion, '12');
+    assert.equal(config.offlineNoticeAfterMs, 5 * 60_000);
+    assert.deepEqual(config.serverNotices, {
+      localpart: 'notices',
+      displayName: 'Server notices',
+      roomName: 'Server notices',
+    });
     assert.deepEqual(config.partners, []);
     assert.deepEqual(config.listeners, [
       {

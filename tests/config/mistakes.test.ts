@@ -87,6 +87,16 @@ const second: readonly [name: string, text: string, complaint: string][] = [
     '2:16: card_lifetime must be a duration such as 30s, 5m, 2h or 1d, and is "-5m" (a duration cannot be negative)',
   ],
   [
+    'a duration that is no word for none',
+    'offline_notice_after: "off"',
+    '2:23: offline_notice_after must be a duration such as 5m, or never, and is "off" (write never)',
+  ],
+  [
+    'a user name that nobody could have',
+    'server_notices: {system_mxid_localpart: Notices}',
+    '2:41: server_notices.system_mxid_localpart must be the part of a user id before the colon, of a-z, 0-9 and . _ = - / +, and is "Notices"',
+  ],
+  [
     'a size with another unit',
     'max_upload_size: 50MB',
     '2:18: max_upload_size must be a size such as 512K, 50M or 2G, and is "50MB" (write 50M)',

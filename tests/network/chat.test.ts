@@ -137,16 +137,17 @@ describe('people of two islands', () => {
 
   it('read each other’s profiles, also as they change', async () => {
     await ok(li.put(v3`/profile/${li.userId}/displayname`, { displayname: 'Li of Acme' }));
-    assert.equal(at(await ok(bo.get(v3`/profile/${li.userId}`)), 'displayname'), 'Li of Acme');
+    // To people of the other island a name says whose it is.
+    assert.equal(at(await ok(bo.get(v3`/profile/${li.userId}`)), 'displayname'), 'Li of Acme (acme.test)');
     const one = await ok(bo.get(v3`/profile/${li.userId}/displayname`));
-    assert.deepEqual(one, { displayname: 'Li of Acme' });
+    assert.deepEqual(one, { displayname: 'Li of Acme (acme.test)' });
     await refused(404, 'M_NOT_FOUND', bo.get(v3`/profile/${'@nobody:acme.test'}`));
     const roomId = await li.createRoom({ invite: [bo.userId] });
     await join(bo, roomId);
     await ok(li.put(v3`/profile/${li.userId}/displayname`, { displayname: 'Li, married' }));
     await network.settled();
     const member = await stateContent(bo, roomId, 'm.room.member', li.userId);
-    assert.equal(member['displayname'], 'Li, married');
+    assert.equal(member['displayname'], 'Li, married (acme.test)');
   });
 
   it('send each other files', async () => {

@@ -9,6 +9,7 @@ export interface ConfigOptions {
   readonly defaultRoomVersion?: string;
   readonly publicBaseurl?: string;
   readonly database?: Config['database'];
+  readonly offlineNoticeAfterMs?: number;
 }
 
 /** The configuration of an island that keeps all it has in one folder and listens on any free port of loopback. */
@@ -45,6 +46,8 @@ export function testConfig({
     enableRegistration: options.enableRegistration ?? false,
     registrationSharedSecret: options.registrationSharedSecret,
     defaultRoomVersion: options.defaultRoomVersion ?? '12',
+    serverNotices: { localpart: 'notices', displayName: 'Server notices', roomName: 'Server notices' },
+    offlineNoticeAfterMs: options.offlineNoticeAfterMs ?? 5 * 60_000,
     partners,
   };
 }
