@@ -1,3 +1,4 @@
+import type { PartnerPolicy } from '../policy/partner-policy.ts';
 import { parseUserId } from '../protocol/identifiers.ts';
 import { objectionToSecret } from './check-paths.ts';
 import type { PartnerConfig } from './config.ts';
@@ -68,6 +69,10 @@ async function checkPartner(
     state: raw.state ?? 'active',
     validUntil,
     verifyKeys: Object.fromEntries(keys),
+    recoveryKeys: Object.fromEntries(
+      Object.entries(raw.recovery_keys ?? {}).map(([keyId, entry]) => [keyId, { key: unpadded(entry?.key) }]),
+    ),
+    rotation: raw.rotation ?? 'signed',
     transport: await transportOf(draft, { raw, file, path }),
     policy: mergePolicy(layersOf(draft, { raw, file, path })),
     card: issued === undefined ? undefined : { issued },
@@ -129,20 +134,36 @@ async function checkCallback(
     draft.report(file, place('secret_path'), `secret_path ${objection.message}`, objection.suggestion);
 }
 
+/** What holds for a partner whose entry says nothing of its own. */
+export function defaultPolicy(draft: Draft): PartnerPolicy {
+  return mergePolicy(defaultLayers(draft));
+}
+
 /** The defaults of this island, and above them what the entry says. */
 function layersOf(draft: Draft, { raw, file, path }: PartnerDraft): PolicyLayer[] {
-  const layer = (policy: RawPolicy, at: typeof file, base: PartnerDraft['path']): PolicyLayer => ({
+  return [
+    ...defaultLayers(draft),
+    ...(raw.policy === undefined ? [] : [layerAt(draft, raw.policy, file, [...path, 'policy'])]),
+  ];
+}
+
+function defaultLayers(draft: Draft): PolicyLayer[] {
+  const defaults = draft.raw.partner_defaults?.policy;
+  if (defaults === undefined) return [];
+  return [layerAt(draft, defaults, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'])];
+}
+
+function layerAt(
+  draft: Draft,
+  policy: RawPolicy,
+  at: PartnerDraft['file'],
+  base: PartnerDraft['path'],
+): PolicyLayer {
+  return {
     raw: policy,
     ruleAt: (key) => draft.ruleAt(at, at.keyOffset([...base, ...key])),
     pathIn: (text) => draft.pathIn(at, text),
-  });
-  const defaults = draft.raw.partner_defaults?.policy;
-  return [
-    ...(defaults === undefined
-      ? []
-      : [layer(defaults, draft.fileOf('partner_defaults'), ['partner_defaults', 'policy'])]),
-    ...(raw.policy === undefined ? [] : [layer(raw.policy, file, [...path, 'policy'])]),
-  ];
+  };
 }
 
 /** Keys are compared as texts, so there is one way to write them. */

@@ -32,6 +32,8 @@ export interface Config {
   /** A partner without a link for so long is said to be offline; undefined: never. */
   readonly offlineNoticeAfterMs: number | undefined;
   readonly partners: readonly PartnerConfig[];
+  /** What holds for a partner whose entry says nothing of its own; the built-in defaults if it is absent. */
+  readonly defaultPolicy?: PartnerPolicy | undefined;
 }
 
 export type ListenerResource = 'client' | 'federation' | 'link' | 'health';
@@ -82,6 +84,10 @@ export interface PartnerConfig {
   readonly verifyKeys: Readonly<
     Record<string, { readonly key: string; readonly validUntil?: number | undefined }>
   >;
+  /** Offline keys with which they can prove a new signing key; unpadded base64. */
+  readonly recoveryKeys?: Readonly<Record<string, { readonly key: string }>> | undefined;
+  /** `manual`: a new signing key needs our admin's word. */
+  readonly rotation?: 'signed' | 'manual' | undefined;
   readonly transport: {
     readonly type: 'link';
     readonly urls: readonly string[];

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMap } from 'yaml';
 import { checkListeners } from './check-listeners.ts';
-import { checkPartners } from './check-partners.ts';
+import { checkPartners, defaultPolicy } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
 import { checkShape } from './check-shape.ts';
 import type { Config, ServerNoticesConfig } from './config.ts';
@@ -130,6 +130,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     serverNotices: serverNoticesOf(raw.server_notices),
     offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),
     partners: await checkPartners(draft, raw.server_name, now),
+    defaultPolicy: defaultPolicy(draft),
   };
 }
 

@@ -111,6 +111,21 @@ export const partnerSchema = Type.Object(
       keyForm: 'ed25519:VERSION',
       description: 'Their signing keys, pinned, old ones included: there is no trust on first use.',
     }),
+    recovery_keys: Type.Optional(
+      Type.Record(Type.String({ pattern: keyId }), Type.Object({ key: verifyKey.properties.key }, closed), {
+        keyForm: 'ed25519:VERSION',
+        description:
+          'Offline keys of theirs, from their card: with one of them they can prove a new signing key after they lost theirs.',
+        byDefault: 'none',
+      }),
+    ),
+    rotation: Type.Optional(
+      Type.Enum(['signed', 'manual'], {
+        description:
+          'signed: a new signing key is taken over when a pinned key, or a recovery key, signed for it. manual: only `archipelago partner accept-key` or a new card brings one.',
+        default: 'signed',
+      }),
+    ),
     transport: Type.Optional(transport),
     policy: Type.Optional(policySchema),
     card: Type.Optional(

@@ -24,6 +24,8 @@ export interface Card {
   readonly organization?: string;
   /** The policy that the issuer proposes. */
   readonly policy: JsonObject;
+  /** With which the issuer can prove another signing key if it loses this one. */
+  readonly recoveryKey?: { readonly keyId: string; readonly key: string };
   /** Of the first key in the order of key ids; what is read out by phone. */
   readonly fingerprint: string;
 }
@@ -34,7 +36,8 @@ const latestTime = Date.UTC(9999, 0, 1);
 
 /** Reads the shape of a card's signed part; a sentence for the admin if it is not one. */
 export function parseCard(body: JsonObject): Card | string {
-  if (body['card_version'] !== 1) return 'The card is of a version that this program does not know';
+  if (body['card_version'] !== 1)
+    return 'The card is of a version that this program does not know: one of the two islands has to be updated';
   const serverName = body['server_name'];
   if (typeof serverName !== 'string' || !isValidServerName(serverName))
     return 'The card has no valid server name';
@@ -55,6 +58,8 @@ export function parseCard(body: JsonObject): Card | string {
   if (typeof name !== 'string' || typeof version !== 'string') return 'The card does not name the software';
   const policy = body['policy'];
   if (!isObject(policy)) return 'The card proposes no policy';
+  const recoveryKey = recoveryOf(body['recovery_key']);
+  if (recoveryKey === null) return 'The recovery key of the card is not valid';
   const organization = body['organization'];
   if (organization !== undefined && typeof organization !== 'string')
     return 'The name of the company is not text';
@@ -74,6 +79,7 @@ export function parseCard(body: JsonObject): Card | string {
     software: { name, version },
     ...(organization === undefined ? {} : { organization }),
     policy,
+    ...(recoveryKey === undefined ? {} : { recoveryKey }),
     fingerprint: fingerprint(first[1].key),
   };
 }
@@ -98,6 +104,14 @@ function keysOf(value: JsonValue | undefined): Map<string, KeyEntry> | undefined
     keys.set(keyId, { ...entry, key });
   }
   return keys;
+}
+
+/** Null for what is no key. */
+function recoveryOf(value: JsonValue | undefined): Card['recoveryKey'] | null {
+  if (value === undefined) return undefined;
+  const { key_id: keyId, key } = isObject(value) ? value : {};
+  if (typeof keyId !== 'string' || !keyIdForm.test(keyId)) return null;
+  return typeof key === 'string' && decodeBase64(key)?.length === 32 ? { keyId, key } : null;
 }
 
 function linkOf(value: JsonValue | undefined): { urls: string[]; dial: Dial } | undefined {

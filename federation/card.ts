@@ -14,6 +14,7 @@ export interface CardInput {
   readonly software: { readonly name: string; readonly version: string };
   readonly organization?: string;
   readonly policy?: JsonObject;
+  readonly recoveryKey?: { readonly keyId: string; readonly key: string } | undefined;
   /** Milliseconds since the epoch. */
   readonly issued: number;
   /** Milliseconds since the epoch; default: 30 days after `issued`. */
@@ -50,6 +51,8 @@ export function makeCard(input: CardInput): string {
     software: { ...input.software },
     policy: input.policy ?? {},
   };
+  const { recoveryKey } = input;
+  if (recoveryKey !== undefined) body['recovery_key'] = { key_id: recoveryKey.keyId, key: recoveryKey.key };
   if (input.organization !== undefined) body['organization'] = input.organization;
   for (const key of signingKeys) body = signJson(body, serverName, key);
   return cardText(body);
@@ -68,6 +71,9 @@ function cardText(body: JsonObject): string {
     `Server:      ${card.serverName}`,
     ...(card.organization === undefined ? [] : [`Company:     ${oneLine(card.organization)}`]),
     ...[...card.verifyKeys].map(([keyId, key]) => `Fingerprint: ${fingerprint(key)} (${keyId})`),
+    ...(card.recoveryKey === undefined
+      ? []
+      : [`Recovery:    ${fingerprint(card.recoveryKey.key)} (${card.recoveryKey.keyId})`]),
     ...card.urls.map((url) => `Link:        ${oneLine(url)}`),
     `Dials:       ${card.dial}`,
     `Software:    ${oneLine(`${card.software.name} ${card.software.version}`)}`,
@@ -147,6 +153,8 @@ export interface CardInForce {
   readonly issued?: number | undefined;
   /** The pinned keys by key id. */
   readonly verifyKeys: ReadonlyMap<string, string>;
+  /** The pinned recovery keys by key id. */
+  readonly recoveryKeys?: ReadonlyMap<string, string>;
 }
 
 export type CardJudgement =
@@ -167,6 +175,15 @@ export function judgeCard(card: Card, inForce: CardInForce | undefined): CardJud
       kind: 'other-keys',
       reason: `The card of ${card.serverName} has other signing keys than the pinned ones; compare the fingerprints, then use --replace-keys`,
     };
+  // Whoever stole a signing key could issue a card: the recovery key is there to beat them.
+  const { recoveryKeys } = inForce;
+  const recovery = card.recoveryKey;
+  if (recovery !== undefined && recoveryKeys !== undefined && recoveryKeys.size > 0)
+    if (recoveryKeys.get(recovery.keyId) !== recovery.key)
+      return {
+        kind: 'other-keys',
+        reason: `The card of ${card.serverName} has another recovery key than the pinned one; compare the fingerprints, then use --replace-keys`,
+      };
   return { kind: card.issued === inForce.issued ? 'same' : 'newer' };
 }
 

@@ -214,7 +214,8 @@ function keysOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner['verifyKe
     put(keyId, key, [overlay.endedKeys[keyId], since < issued ? issued : undefined]);
   for (const [keyId, { key, validUntil }] of Object.entries(entry.verifyKeys)) {
     const ended = overlay.endedKeys[keyId];
-    put(keyId, key, [validUntil, ended !== undefined && ended < issued ? undefined : ended]);
+    const isRenewed = validUntil === undefined && ended !== undefined && ended < issued;
+    put(keyId, key, [validUntil, isRenewed ? undefined : ended]);
   }
   return keys;
 }

@@ -11,6 +11,8 @@ export interface AuthenticatedUser {
   /** Hex SHA-256 of the access token: names the session without giving it away. */
   readonly tokenHash: string;
   readonly isAdmin: boolean;
+  /** As one who administers the server. */
+  readonly roles: readonly string[];
 }
 
 /** `user`: a valid access token. `admin`: of an admin. `optional`: of a user or nobody. `none`: nobody is asked. */

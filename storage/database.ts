@@ -27,6 +27,7 @@ import { PartnerStateStore } from './stores/partner-state-store.ts';
 import { PartnerWatchStore } from './stores/partner-watch-store.ts';
 import { QuarantineStore } from './stores/quarantine-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
+import { RoleStore } from './stores/role-store.ts';
 import { RoomStore } from './stores/room-store.ts';
 import { ServerNoticeStore } from './stores/server-notice-store.ts';
 import { StateStore } from './stores/state-store.ts';
@@ -60,6 +61,7 @@ export interface Database {
   readonly outbox: OutboxStore;
   readonly inbox: InboxStore;
   readonly users: UserStore;
+  readonly roles: RoleStore;
   readonly devices: DeviceStore;
   readonly accountData: AccountDataStore;
   readonly receipts: ReceiptStore;
@@ -133,6 +135,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     outbox: new OutboxStore(reader),
     inbox: new InboxStore(reader),
     users: new UserStore(reader),
+    roles: new RoleStore(reader),
     devices,
     accountData: new AccountDataStore(reader),
     receipts: new ReceiptStore(reader),

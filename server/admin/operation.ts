@@ -1,5 +1,6 @@
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import type { JsonObject } from '../../protocol/json.ts';
+import type { AuditEvent } from '../../storage/audit/chain.ts';
 import type { AdminContext, Caller, RunningContext } from './context.ts';
 import type { Role } from './roles.ts';
 
@@ -61,6 +62,17 @@ export function operation<
   const Needed extends Needs,
 >(spec: OperationSpec<Name, Params, Result, Needed>): Operation<Name, Params, Result, Needed> {
   return { ...spec, params: Type.Object(spec.params, { additionalProperties: false }) };
+}
+
+/** The line of something that was done, for an operation that writes its own. */
+export function done(action: string, caller: Caller, subject: string, detail?: JsonObject): AuditEvent {
+  return {
+    action,
+    outcome: 'done',
+    actor: caller.name,
+    subject,
+    ...(detail === undefined ? {} : { detail }),
+  };
 }
 
 /** A parameter that must not be written down anywhere. */

@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import { auditOperations } from './operations/audit.ts';
 import { islandOperations } from './operations/island.ts';
 import { partnerOperations } from './operations/partners.ts';
+import { roleOperations } from './operations/roles.ts';
 import { userOperations } from './operations/users.ts';
 
 /**
@@ -11,6 +12,7 @@ import { userOperations } from './operations/users.ts';
 export const operations = [
   ...islandOperations,
   ...userOperations,
+  ...roleOperations,
   ...partnerOperations,
   ...auditOperations,
 ] as const;

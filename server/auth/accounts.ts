@@ -7,6 +7,7 @@ import type { AuditEvent } from '../../storage/audit/chain.ts';
 import { type Database, DuplicateRow } from '../../storage/database.ts';
 import type { TokenRecord } from '../../storage/stores/device-store.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
+import type { Role } from '../admin/roles.ts';
 import { AccountLines } from './account-lines.ts';
 import { hashPassword, requireAcceptablePassword, verifyPassword } from './passwords.ts';
 
@@ -28,6 +29,9 @@ export interface AccountsDeps {
   readonly clock: Clock;
   readonly random: Random;
 }
+
+/** Of the first admin, and of whoever a provisioning tool makes one. */
+const adminRoles: readonly Role[] = ['owner', 'admin'];
 
 /** Last-seen times are written at most this often for each device. */
 const seenEveryMs = 10 * 60_000;
@@ -66,8 +70,14 @@ export class Accounts {
   #admit(token: TokenRecord | undefined, remoteAddress: string): AuthenticatedUser {
     if (token === undefined || token.deactivated) throw unknownToken();
     this.#noteSeen(token.userId, token.deviceId, remoteAddress);
-    const { userId, deviceId, tokenHash, isAdmin } = token;
-    return { userId, deviceId, tokenHash, isAdmin };
+    const { userId, deviceId, tokenHash, roles } = token;
+    return {
+      userId,
+      deviceId,
+      tokenHash,
+      roles,
+      isAdmin: roles.includes('admin') || roles.includes('owner'),
+    };
   }
 
   /**
@@ -88,14 +98,17 @@ export class Accounts {
   }
 
   /**
-   * `registration`: they came by themselves, and the audit log says so. Throws 400 with `M_INVALID_USERNAME`,
-   * `M_USER_IN_USE` or `M_WEAK_PASSWORD`.
+   * Makes a user; an admin becomes owner and admin. The audit log says that they came by themselves, or gets `line`.
+   * Throws 400 with `M_INVALID_USERNAME`, `M_USER_IN_USE` or `M_WEAK_PASSWORD`.
    */
   async create(
     localpart: string,
     password: string | undefined,
     isAdmin: boolean,
-    registration?: { readonly remoteAddress: string; readonly sharedSecret: boolean },
+    told: {
+      readonly registration?: { readonly remoteAddress: string; readonly sharedSecret: boolean };
+      readonly line?: AuditEvent;
+    } = {},
   ): Promise<string> {
     const userId = this.userIdOf(localpart);
     this.requireValidName(localpart);
@@ -103,21 +116,23 @@ export class Accounts {
     const { db, clock } = this.#deps;
     const passwordHash = password === undefined ? null : await hashPassword(password);
     try {
-      const ops = db.users.insert({
+      const user = db.users.insert({
         localpart,
         passwordHash,
-        isAdmin,
         deactivated: false,
         createdTs: clock.now(),
         displayName: null,
         avatarUrl: null,
       });
+      const ops = [...user, ...db.roles.add(localpart, isAdmin ? adminRoles : [])];
       const notes = [{ stream: 'users', key: userId }] as const;
-      if (registration === undefined) await db.writer.submit({ label: 'create user', ops, notes });
-      else {
-        const line = this.#lines.register(userId, { ...registration, admin: isAdmin });
-        await db.audit.append([line], ops, notes);
-      }
+      const { registration } = told;
+      const line =
+        registration === undefined
+          ? told.line
+          : this.#lines.register(userId, { ...registration, admin: isAdmin });
+      if (line === undefined) await db.writer.submit({ label: 'create user', ops, notes });
+      else await db.audit.append([line], ops, notes);
     } catch (error) {
       if (error instanceof DuplicateRow) throw userInUse();
       throw error;
@@ -176,7 +191,7 @@ export class Accounts {
 
   /**
    * Sets a new password; all devices but `keepDevice` are logged out, unless the user wants otherwise. `bySelf`: it is
-   * the user's own doing, and the audit log says so.
+   * the user's own doing, and the audit log says so; else it gets `line`.
    */
   async changePassword(
     userId: string,
@@ -185,6 +200,7 @@ export class Accounts {
       readonly keepDevice?: string | undefined;
       readonly logOutOthers: boolean;
       readonly bySelf?: boolean;
+      readonly line?: AuditEvent;
     },
   ): Promise<void> {
     requireAcceptablePassword(password);
@@ -196,23 +212,53 @@ export class Accounts {
       ...db.users.update(localpart, { passwordHash: await hashPassword(password) }),
       ...ended.flatMap(({ deviceId }) => db.devices.remove(userId, deviceId)),
     ];
-    if (options.bySelf === true)
-      await this.#audited(this.#lines.changePassword(userId, ended.length), userId, ops);
-    else await this.#write('change password', userId, ops);
+    const line = options.bySelf === true ? this.#lines.changePassword(userId, ended.length) : options.line;
+    if (line === undefined) await this.#write('change password', userId, ops);
+    else await this.#audited(line, userId, ops);
   }
 
   /**
-   * Nobody logs in as this user any more, and all devices are logged out. `bySelf`: it is the user's own doing, and the
-   * audit log says so.
+   * Nobody logs in as this user any more, all devices are logged out, and all roles are gone. `bySelf`: it is the user's
+   * own doing, and the audit log says so; else it gets `line`. Throws 403 `M_FORBIDDEN` for the only owner.
    */
-  async deactivate(userId: string, options: { readonly bySelf?: boolean } = {}): Promise<void> {
+  async deactivate(
+    userId: string,
+    options: { readonly bySelf?: boolean; readonly line?: AuditEvent } = {},
+  ): Promise<void> {
     const { db } = this.#deps;
-    const ops = [
-      ...db.users.update(this.localpartOf(userId) ?? '', { deactivated: true, passwordHash: null }),
+    const localpart = this.localpartOf(userId) ?? '';
+    const line = options.bySelf === true ? this.#lines.deactivate(userId) : options.line;
+    await this.#unlessLastOwner(userId, line, [
+      ...db.users.update(localpart, { deactivated: true, passwordHash: null }),
       ...db.devices.remove(userId),
-    ];
-    if (options.bySelf === true) await this.#audited(this.#lines.deactivate(userId), userId, ops);
-    else await this.#write('deactivate user', userId, ops);
+      ...db.roles.remove(localpart),
+    ]);
+  }
+
+  /** Gives somebody a role; `line` goes to the audit log with it. */
+  async addRole(userId: string, role: Role, line: AuditEvent): Promise<void> {
+    const { db } = this.#deps;
+    await db.audit.append([line], db.roles.add(this.localpartOf(userId) ?? '', [role]));
+  }
+
+  /** Takes a role away; `line` goes to the audit log with it. Throws 403 `M_FORBIDDEN` for that of the only owner. */
+  async removeRole(userId: string, role: Role, line: AuditEvent): Promise<void> {
+    const { db } = this.#deps;
+    await this.#unlessLastOwner(userId, line, db.roles.remove(this.localpartOf(userId) ?? '', role));
+  }
+
+  async #unlessLastOwner(
+    userId: string,
+    line: AuditEvent | undefined,
+    ops: readonly WriteOp[],
+  ): Promise<void> {
+    const { roles, audit } = this.#deps.db;
+    const isOwner = (await roles.of(this.localpartOf(userId) ?? '')).includes('owner');
+    const lines = line === undefined ? [] : [line];
+    await audit.append(lines, ops, [{ stream: 'devices', key: userId }], async (tx) => {
+      if (isOwner && (await roles.countIn(tx, 'owner')) === 0)
+        throw forbidden(`${userId} is the only owner of this island: make somebody else an owner first`);
+    });
   }
 
   async #openSession(userId: string, device: DeviceRequest): Promise<Session> {

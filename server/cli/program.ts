@@ -16,6 +16,7 @@ import { addUserAdd } from './user-add.ts';
 import { addUserDeactivate } from './user-deactivate.ts';
 import { addUserList } from './user-list.ts';
 import { addUserResetPassword } from './user-reset-password.ts';
+import { addUserRoleAdd, addUserRoleRemove } from './user-role.ts';
 
 /** What a process ends with. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
@@ -59,6 +60,8 @@ export function buildProgram(): Command {
   for (const add of [addInit, addStart, addCheckConfig]) add(program);
   const users = program.command('user').description('The people of this island.');
   for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
+  const userRoles = users.command('role').description('Who administers this island, and as what.');
+  for (const add of [addUserRoleAdd, addUserRoleRemove]) add(userRoles);
   const partners = program
     .command('partner')
     .description('The islands that this one talks to. Nobody, until you add them.');

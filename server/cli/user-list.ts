@@ -18,11 +18,11 @@ export function addUserList(users: Command): void {
     else
       print(
         table(
-          ['USER', 'NAME', 'ROLE', 'STATE', 'SINCE'],
+          ['USER', 'NAME', 'ROLES', 'STATE', 'SINCE'],
           list.map((user) => [
             user.user_id,
             user.display_name ?? '',
-            user.admin ? 'admin' : 'user',
+            user.roles.length === 0 ? 'user' : user.roles.join(', '),
             user.deactivated ? 'deactivated' : 'active',
             new Date(user.created_ts).toISOString().slice(0, 10),
           ]),

@@ -28,7 +28,12 @@ export interface PlannedPartner {
 export async function planPartner(
   config: Config,
   text: string,
-  options: { readonly now: number; readonly replaceKeys: boolean },
+  options: {
+    readonly now: number;
+    readonly replaceKeys: boolean;
+    /** The keys that open a link now, where more is known than the files say: by key id, unpadded base64. */
+    readonly keysInUse?: ReadonlyMap<string, string> | undefined;
+  },
 ): Promise<PlannedPartner> {
   const { now } = options;
   const reading = readCard(text, { now });
@@ -52,7 +57,11 @@ export async function planPartner(
       ...(await wouldBe(config, file, planned, card)),
     };
   }
-  const judgement = judgeCard(card, { issued: before.card?.issued, verifyKeys: keysInUse(before, now) });
+  const judgement = judgeCard(card, {
+    issued: before.card?.issued,
+    verifyKeys: options.keysInUse ?? keysInUse(before, now),
+    recoveryKeys: new Map(Object.entries(before.recoveryKeys ?? {}).map(([keyId, { key }]) => [keyId, key])),
+  });
   if (judgement.kind === 'older' || (judgement.kind === 'other-keys' && !options.replaceKeys))
     throw new AdminError(judgement.reason);
   if (judgement.kind === 'same') return { card, kind: 'same', before, file, text: '', policy: before.policy };

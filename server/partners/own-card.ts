@@ -1,21 +1,31 @@
 import { isIP } from 'node:net';
 import type { Config } from '../../config/config.ts';
 import { makeCard } from '../../federation/card.ts';
+import type { OwnKeys } from '../../federation/keys/own-keys.ts';
 import { isLoopbackHost } from '../../federation/link/private-address.ts';
 import { linkPath } from '../../federation/link/upgrade-request.ts';
-import type { SigningKey } from '../../protocol/signing.ts';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+import { proposalJson } from '../../policy/proposal.ts';
 import { version } from '../version.ts';
 
 /** The most that a card has room for. */
 const maxUrls = 8;
 
-/** The card of this island, as of `now` (milliseconds). */
-export function ownCard(config: Config, signingKey: SigningKey, now: number): string {
+/**
+ * The card of this island, as of `now` (milliseconds). It proposes the policy of `forPartner`, where that is a partner
+ * already, else the one of partners about which nothing is said.
+ */
+export function ownCard(config: Config, own: OwnKeys, now: number, forPartner?: string): string {
   const { serverName, organization, cardLifetimeMs } = config;
   const urls = linkUrls(config);
+  const partner = config.partners.find((entry) => entry.serverName === forPartner);
+  const policy = partner?.policy ?? config.defaultPolicy ?? defaultPartnerPolicy;
   return makeCard({
     serverName,
-    signingKeys: [signingKey],
+    signingKeys: [own.current],
+    oldVerifyKeys: own.oldKeys,
+    recoveryKey: own.record.recoveryKey,
+    policy: proposalJson(policy),
     urls,
     dial: urls.length === 0 ? 'outbound' : 'both',
     software: { name: 'Archipelago', version },

@@ -21,6 +21,7 @@ export function newPartnerText(card: Card, now: number): string {
     server_name: serverName,
     ...(displayName === '' ? {} : { display_name: displayName }),
     verify_keys: verifyKeys(card, undefined, now),
+    ...recoveryKeys(card),
     transport: {
       type: 'link',
       ...(card.urls.length === 0 ? {} : { urls: card.urls }),
@@ -46,6 +47,8 @@ export function updatedPartnerText(text: string, card: Card, before: PartnerConf
   const entry = entryOf(document, card.serverName);
   if (entry === undefined) throw new TypeError('The file has no entry of this partner');
   entry.set('verify_keys', document.createNode(verifyKeys(card, before, now)));
+  const { recovery_keys: recovery } = recoveryKeys(card);
+  if (recovery !== undefined) entry.set('recovery_keys', document.createNode(recovery));
   if (!isMap(entry.get('transport'))) entry.set('transport', document.createNode({}));
   entry.setIn(['transport', 'urls'], document.createNode(card.urls));
   entry.set('card', document.createNode({ issued: new Date(card.issued).toISOString() }));
@@ -84,6 +87,12 @@ function verifyKeys(card: Card, before: PartnerConfig | undefined, now: number):
     entries[keyId] = { key, valid_until: moment(validUntil) };
   for (const [keyId, key] of card.verifyKeys) entries[keyId] = { key };
   return entries;
+}
+
+function recoveryKeys({ recoveryKey }: Card): { recovery_keys?: Record<string, { key: string }> } {
+  return recoveryKey === undefined
+    ? {}
+    : { recovery_keys: { [recoveryKey.keyId]: { key: recoveryKey.key } } };
 }
 
 function moment(time: number): string {

@@ -61,8 +61,7 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
         if (body.password === undefined) throw missingParam('The password is missing');
         const localpart = body.username ?? random.bytes(8).toString('hex');
         const userId = await accounts.create(localpart, body.password, false, {
-          remoteAddress,
-          sharedSecret: false,
+          registration: { remoteAddress, sharedSecret: false },
         });
         if (body.inhibit_login === true) return { user_id: userId, home_server: config.serverName };
         const session = await accounts.openSession(userId, {
@@ -127,8 +126,7 @@ export function registerRoutes(deps: ClientApiDeps): Route[] {
         // The tools rely on the name being written small for them.
         const localpart = body.username.toLowerCase();
         const userId = await accounts.create(localpart, body.password, admin, {
-          remoteAddress,
-          sharedSecret: true,
+          registration: { remoteAddress, sharedSecret: true },
         });
         if (typeof body.displayname === 'string') {
           await db.writer.submit({

@@ -45,18 +45,22 @@ export class AuditLog {
   }
 
   /**
-   * Adds lines, and in the same transaction makes the changes that they tell of; `notes` are said after it. Resolves
-   * when all is on disk.
+   * Adds lines, and in the same transaction makes the changes that they tell of; `notes` are said after it. `check`
+   * looks at what came of the changes, and what it throws undoes them; such transactions run one after the other.
+   * Resolves when all is on disk.
    */
   async append(
     events: readonly AuditEvent[],
     changes: readonly WriteOp[] = [],
     notes: readonly Note[] = [],
+    check?: (tx: Tx) => Promise<void>,
   ): Promise<void> {
     const ts = this.#clock.now();
     const records = await this.#writer.transact('audit', async (tx) => {
       for (const { stream, key, payload } of notes) tx.note({ stream, key, payload });
-      return this.appendIn(tx, events, changes, ts);
+      const added = await this.appendIn(tx, events, changes, ts);
+      await check?.(tx);
+      return added;
     });
     this.#tell(records);
   }
@@ -77,7 +81,8 @@ export class AuditLog {
       prev = record.hash;
       return record;
     });
-    await tx.apply([{ kind: 'insert', table: 'audit', rows: records.map(rowOf) }, ...changes]);
+    const lines: WriteOp[] = [{ kind: 'insert', table: 'audit', rows: records.map(rowOf) }];
+    await tx.apply([...(records.length === 0 ? [] : lines), ...changes]);
     return records;
   }
 

@@ -7,7 +7,6 @@ export const users = table(
   {
     localpart: text,
     password_hash: textOrNull,
-    is_admin: int,
     deactivated: int,
     created_ts: int,
     display_name: textOrNull,
@@ -15,6 +14,9 @@ export const users = table(
   },
   ['localpart'],
 );
+
+/** Roles of those who administer the island; most users have none. */
+export const userRoles = table('user_roles', { localpart: text, role: text }, ['localpart', 'role']);
 
 export const devices = table(
   'devices',

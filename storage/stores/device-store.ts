@@ -19,7 +19,8 @@ export interface TokenRecord {
   readonly userId: string;
   readonly deviceId: string;
   readonly createdTs: number;
-  readonly isAdmin: boolean;
+  /** Of the user, as one who administers the island. */
+  readonly roles: readonly string[];
   readonly deactivated: boolean;
 }
 
@@ -27,6 +28,7 @@ export interface TokenRecord {
 type TxnId = readonly [string, string, string];
 
 const cachedTokens = 10_000;
+const tokenTables = ['access_tokens', 'users', 'user_roles'];
 
 /** Devices, their access tokens, and the transactions that they sent. */
 export class DeviceStore {
@@ -44,7 +46,7 @@ export class DeviceStore {
 
   /** Called after each commit: what was known of tokens may not hold any more. */
   tablesChanged(tables: ReadonlySet<string>): void {
-    if (!tables.has('access_tokens') && !tables.has('users')) return;
+    if (!tokenTables.some((table) => tables.has(table))) return;
     this.#generation += 1;
     this.#tokens?.clear();
   }
@@ -66,8 +68,9 @@ export class DeviceStore {
     }>('SELECT user_id, device_id, created_ts FROM access_tokens WHERE token_hash = ?', [tokenHash]);
     if (row === undefined) return undefined;
     const localpart = row.user_id.slice(1, row.user_id.indexOf(':'));
-    const user = await this.#reader.first<{ is_admin: number; deactivated: number }>(
-      'SELECT is_admin, deactivated FROM users WHERE localpart = ?',
+    const rows = await this.#reader.query<{ deactivated: number; role: string | null }>(
+      `SELECT u.deactivated, r.role FROM users u LEFT JOIN user_roles r ON r.localpart = u.localpart
+       WHERE u.localpart = ?`,
       [localpart],
     );
     const token: TokenRecord = {
@@ -75,8 +78,8 @@ export class DeviceStore {
       userId: row.user_id,
       deviceId: row.device_id,
       createdTs: row.created_ts,
-      isAdmin: user?.is_admin === 1,
-      deactivated: user?.deactivated === 1,
+      roles: rows.flatMap(({ role }) => role ?? []),
+      deactivated: rows[0]?.deactivated === 1,
     };
     if (generation === this.#generation) this.#tokens?.set(tokenHash, token);
     return token;

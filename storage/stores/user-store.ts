@@ -7,7 +7,6 @@ export interface UserRecord {
   readonly localpart: string;
   /** Argon2id; null: no login by password. */
   readonly passwordHash: string | null;
-  readonly isAdmin: boolean;
   readonly deactivated: boolean;
   readonly createdTs: number;
   readonly displayName: string | null;
@@ -57,7 +56,6 @@ export class UserStore {
     const row = {
       localpart: user.localpart,
       password_hash: user.passwordHash,
-      is_admin: user.isAdmin ? 1 : 0,
       deactivated: user.deactivated ? 1 : 0,
       created_ts: user.createdTs,
       display_name: user.displayName,
@@ -70,7 +68,6 @@ export class UserStore {
   update(localpart: string, change: Partial<Omit<UserRecord, 'localpart' | 'createdTs'>>): WriteOp[] {
     const set: Row = {};
     if (change.passwordHash !== undefined) set['password_hash'] = change.passwordHash;
-    if (change.isAdmin !== undefined) set['is_admin'] = change.isAdmin ? 1 : 0;
     if (change.deactivated !== undefined) set['deactivated'] = change.deactivated ? 1 : 0;
     if (change.displayName !== undefined) set['display_name'] = change.displayName;
     if (change.avatarUrl !== undefined) set['avatar_url'] = change.avatarUrl;
@@ -82,7 +79,6 @@ function toUser(row: UserRow): UserRecord {
   return {
     localpart: row.localpart,
     passwordHash: row.password_hash,
-    isAdmin: row.is_admin === 1,
     deactivated: row.deactivated === 1,
     createdTs: row.created_ts,
     displayName: row.display_name,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ControlClient } from '../../server/control/control-client.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { emptyPostgres } from '../support/postgres.ts';
-import { buildProgram, IslandProcess, succeeds } from '../support/program.ts';
+import { archipelago, buildProgram, IslandProcess, succeeds } from '../support/program.ts';
 import { controlOf, fails, logIn, newIsland, whoami } from './support.ts';
 
 const password = 'a good password';
@@ -73,22 +73,48 @@ describe('archipelago user', function () {
             user_id: '@ann:acme.test',
             localpart: 'ann',
             display_name: null,
-            admin: true,
+            roles: ['owner', 'admin'],
             deactivated: false,
           },
           {
             user_id: '@bob:acme.test',
             localpart: 'bob',
             display_name: null,
-            admin: false,
+            roles: [],
             deactivated: false,
           },
         ],
       );
       assert.ok(Number(list[0]?.['created_ts']) > Date.now() - 600_000);
       const table = (await succeeds(['user', 'list', '-c', config])).split('\n');
-      assert.match(table[0] ?? '', /^USER +NAME +ROLE +STATE +SINCE$/);
-      assert.match(table[1] ?? '', /^@ann:acme\.test +admin +active +\d{4}-\d\d-\d\d$/);
+      assert.match(table[0] ?? '', /^USER +NAME +ROLES +STATE +SINCE$/);
+      assert.match(table[1] ?? '', /^@ann:acme\.test +owner, admin +active +\d{4}-\d\d-\d\d$/);
+    });
+
+    it('role add and remove say who administers the island, and an owner stays', async () => {
+      const role = (verb: string, user: string, name: string) =>
+        succeeds(['user', 'role', verb, user, name, '-c', config]);
+      assert.equal(await role('add', 'bob', 'auditor'), '@bob:acme.test is auditor now.\n');
+      assert.equal(await role('add', 'bob', 'auditor'), '@bob:acme.test was auditor already.\n');
+      assert.deepEqual((await users(config))[1]?.['roles'], ['auditor']);
+      assert.equal(
+        await role('remove', '@bob:acme.test', 'auditor'),
+        '@bob:acme.test is no longer auditor.\n',
+      );
+      assert.deepEqual((await users(config))[1]?.['roles'], []);
+      const only = /@ann:acme\.test is the only owner of this island: make somebody else an owner first/;
+      await fails(['user', 'role', 'remove', 'ann', 'owner', '-c', config], only);
+      await fails(['user', 'deactivate', 'ann', '-c', config], only);
+      await fails(
+        ['user', 'role', 'add', 'eve', 'support', '-c', config],
+        /There is no user @eve:acme\.test/,
+      );
+      const wrong = await archipelago(['user', 'role', 'add', 'bob', 'boss', '-c', config]);
+      assert.equal(wrong.code, 2);
+      assert.match(
+        wrong.stderr,
+        /Allowed choices are owner, admin, partner-manager, security, auditor, support/,
+      );
     });
 
     it('reset-password ends every session at once', async () => {

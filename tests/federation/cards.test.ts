@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { type Card, judgeCard, makeCard, readCard } from '../../federation/card.ts';
 import { fingerprint, readFingerprint } from '../../federation/fingerprint.ts';
-import { signingKeyFromSeed } from '../../protocol/signing.ts';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+import { proposalJson, readProposal } from '../../policy/proposal.ts';
+import { encodeBase64 } from '../../protocol/base64.ts';
+import { canonicalJson } from '../../protocol/canonical-json.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import { signingKeyFromSeed, signJson } from '../../protocol/signing.ts';
 
 const day = 24 * 3600 * 1000;
 const issued = Date.UTC(2026, 10, 1);
@@ -39,6 +44,39 @@ describe('partner cards', () => {
     assert.equal(card.organization, 'ACME Corp');
     assert.equal(card.expires, issued + 30 * day);
     assert.equal(card.fingerprint, fingerprint(key.publicKey));
+  });
+
+  it('carry the recovery key and the policy that they propose', () => {
+    const recoveryKey = { keyId: 'ed25519:recovery_1', key: otherKey.publicKey };
+    const policy = proposalJson({
+      ...defaultPartnerPolicy,
+      allowLocal: [{ user: '@secret:acme.example' }],
+      files: { direction: 'outbound', maxSize: 5 },
+    });
+    const text = sample({ recoveryKey, policy });
+    const card = read(text);
+    assert.deepEqual(card.recoveryKey, recoveryKey);
+    assert.ok(text.includes(`Recovery:    ${fingerprint(otherKey.publicKey)} (ed25519:recovery_1)\n`));
+    const proposal = readProposal(card.policy);
+    assert.equal(proposal?.allowLocal, 'some');
+    assert.deepEqual(proposal?.files, { direction: 'outbound', maxSize: 5 });
+    // Who of ours is meant is nobody else's business.
+    assert.ok(!JSON.stringify(card.policy).includes('secret'));
+    assert.equal(readProposal({}), undefined);
+  });
+
+  it('of a newer program are taken where it only adds to the signed part, and not of a newer version', () => {
+    const signed = (changes: JsonObject): string => {
+      const text = sample();
+      const body = text.slice(text.indexOf('\n\n') + 2, text.indexOf('-----END')).replace(/\n/g, '');
+      const { signatures: _, ...json } = JSON.parse(Buffer.from(body, 'base64').toString('utf8'));
+      const anew = signJson({ ...json, ...changes }, 'acme.example', key);
+      const lines = encodeBase64(Buffer.from(canonicalJson(anew))).match(/.{1,72}/g) ?? [];
+      return `${text.slice(0, text.indexOf('\n\n') + 2)}${lines.join('\n')}\n-----END ARCHIPELAGO PARTNER CARD-----\n`;
+    };
+    read(signed({ hologram: { colours: [1, 2] }, policy: { telepathy: 'deny', files: { smell: true } } }));
+    const newer = readCard(signed({ card_version: 2 }), { now: issued });
+    assert.match(newer.ok ? '' : newer.reason, /version that this program does not know: .* updated/);
   });
 
   it('show people the fingerprint that the keys have', () => {
@@ -110,6 +148,12 @@ describe('partner cards', () => {
     const judgement = judgeCard(card, { issued: issued - day, verifyKeys: others });
     assert.equal(judgement.kind, 'other-keys');
     assert.match('reason' in judgement ? judgement.reason : '', /--replace-keys/);
+    // A thief of the signing key issues a card with a recovery key of theirs.
+    const stolen = read(sample({ recoveryKey: { keyId: 'ed25519:r2', key: otherKey.publicKey } }));
+    const pinned = { issued: issued - day, verifyKeys: keys };
+    const recoveryKeys = new Map([['ed25519:r1', key.publicKey]]);
+    assert.equal(judgeCard(stolen, { ...pinned, recoveryKeys }).kind, 'other-keys');
+    assert.equal(judgeCard(stolen, { ...pinned, recoveryKeys: new Map() }).kind, 'newer');
   });
 });
 

@@ -55,6 +55,34 @@ describe('Migrations', () => {
 });
 
 for (const kind of ['sqlite', 'postgres'] as const satisfies DatabaseKind[]) {
+  it(`A ${kind} database from before there were roles keeps its admins, as owners`, async function () {
+    this.timeout(60_000);
+    const config = kind === 'sqlite' ? emptySqlite() : await emptyPostgres();
+    const source = await new DataSource({
+      ...(config.type === 'sqlite'
+        ? { type: 'better-sqlite3', database: config.path }
+        : { type: 'postgres', url: config.url }),
+      migrations: migrations.slice(0, 2),
+    }).initialize();
+    await source.runMigrations({ transaction: 'each' });
+    for (const [name, isAdmin, isGone] of [
+      ['ann', 1, 0],
+      ['bob', 0, 0],
+      ['eve', 1, 1],
+    ])
+      await source.query(
+        `INSERT INTO users (localpart, is_admin, deactivated, created_ts) VALUES ('${name}', ${isAdmin}, ${isGone}, 1)`,
+      );
+    await source.destroy();
+    const database = await open(config);
+    try {
+      assert.deepEqual(await database.roles.all(), new Map([['ann', ['admin', 'owner']]]));
+      assert.equal((await database.users.list()).length, 3);
+    } finally {
+      await database.close();
+    }
+  });
+
   describe(`A ${kind} database of somebody else`, () => {
     let config: DatabaseConfig;
     beforeEach(async function () {

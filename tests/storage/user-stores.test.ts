@@ -7,7 +7,6 @@ onBothDatabases('Stores of users', (database) => {
   const ann = {
     localpart: 'ann',
     passwordHash: '$argon2id$x',
-    isAdmin: true,
     deactivated: false,
     createdTs: 1,
     displayName: 'Ann',
@@ -17,7 +16,7 @@ onBothDatabases('Stores of users', (database) => {
   it('keep users, one for each name', async () => {
     const { users } = database();
     await write(users.insert(ann));
-    await write(users.insert({ ...ann, localpart: 'bob', isAdmin: false }));
+    await write(users.insert({ ...ann, localpart: 'bob' }));
     assert.equal((await failure(write(users.insert(ann)))).name, 'DuplicateRow');
     assert.deepEqual(await users.get('ann'), ann);
     await write(users.update('bob', { deactivated: true, passwordHash: null, displayName: 'B\u0000b' }));
@@ -37,7 +36,7 @@ onBothDatabases('Stores of users', (database) => {
   });
 
   it('know whose a token is, until it is taken away, at once', async () => {
-    const { devices, users } = database();
+    const { devices, roles } = database();
     const token = (tokenHash: string, deviceId: string) =>
       devices.addToken({ tokenHash, userId: '@ann:a', deviceId, createdTs: 3 });
     await write([...token('h1', 'D1'), ...token('h2', 'D1'), ...token('h3', 'D2')]);
@@ -46,13 +45,19 @@ onBothDatabases('Stores of users', (database) => {
       userId: '@ann:a',
       deviceId: 'D1',
       createdTs: 3,
-      isAdmin: true,
+      roles: ['admin', 'owner'],
       deactivated: false,
     };
-    assert.deepEqual(await devices.token('h1'), expected);
-    assert.deepEqual(await devices.token('h1'), expected);
-    await write(users.update('ann', { isAdmin: false }));
-    assert.equal((await devices.token('h1'))?.isAdmin, false);
+    assert.deepEqual((await devices.token('h1'))?.roles, []);
+    await write([...roles.add('ann', ['owner', 'admin']), ...roles.add('ann', ['admin'])]);
+    const token1 = await devices.token('h1');
+    assert.deepEqual({ ...token1, roles: [...(token1?.roles ?? [])].sort() }, expected);
+    assert.deepEqual(await devices.token('h1'), token1);
+    assert.deepEqual(await roles.all(), new Map([['ann', ['admin', 'owner']]]));
+    await write(roles.remove('ann', 'owner'));
+    assert.deepEqual((await devices.token('h1'))?.roles, ['admin']);
+    await write(roles.remove('ann'));
+    assert.deepEqual(await roles.of('ann'), []);
     await write(devices.removeToken('h1'));
     assert.equal(await devices.token('h1'), undefined);
     assert.ok(await devices.token('h2'));

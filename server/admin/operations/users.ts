@@ -1,20 +1,23 @@
 import Type, { type Static } from 'typebox';
-import { MatrixError } from '../../../http/errors.ts';
-import { isValidLocalpart, parseUserId } from '../../../protocol/identifiers.ts';
-import type { UserRecord } from '../../../storage/stores/user-store.ts';
 import { AdminError } from '../../admin-error.ts';
-import type { AdminContext } from '../context.ts';
-import { operation, secret } from '../operation.ts';
+import { done, operation, secret } from '../operation.ts';
+import { roles, rolesIn } from '../roles.ts';
+import {
+  activeUser,
+  explained,
+  localpartOf,
+  requireStanding,
+  subjectOf,
+  userParam as user,
+} from './people.ts';
 
 const pageSize = 1_000;
-
-const user = Type.String({ description: 'A user of this island: `ann`, or `@ann:SERVER` in full.' });
 
 const summary = Type.Object({
   user_id: Type.String(),
   localpart: Type.String(),
   display_name: Type.Union([Type.String(), Type.Null()]),
-  admin: Type.Boolean(),
+  roles: Type.Array(Type.String(), { description: `Of ${roles.join(', ')}; most users have none.` }),
   deactivated: Type.Boolean(),
   created_ts: Type.Integer({ description: 'Milliseconds since the epoch.' }),
 });
@@ -34,18 +37,23 @@ export const userOperations = [
     params: {
       user,
       password: secret('At least 8 characters.'),
-      admin: Type.Boolean({ description: 'Whether they administer this island.' }),
+      admin: Type.Optional(
+        Type.Boolean({ description: 'Makes them owner and admin; only owners may. False by default.' }),
+      ),
     },
     result: Type.Object({ user_id: Type.String() }),
     http: { method: 'POST', path: '/users' },
-    audit: 'change',
+    audit: 'own',
     needs: 'database',
     subject: subjectOf,
-    detail: ({ admin }) => ({ admin }),
-    async run(context, { user, password, admin }) {
+    async run(context, { user, password, admin = false }, caller) {
+      const { accounts } = context;
       const localpart = localpartOf(user, context);
+      if (admin && !caller.roles.has('owner'))
+        throw new AdminError('Only an owner may make an administrator', { kind: 'forbidden' });
       try {
-        return { user_id: await context.accounts.create(localpart, password, admin) };
+        const line = done('user.add', caller, accounts.userIdOf(localpart), { admin });
+        return { user_id: await accounts.create(localpart, password, admin, { line }) };
       } catch (error) {
         throw explained(error, localpart);
       }
@@ -69,7 +77,15 @@ export const userOperations = [
     needs: 'database',
     async run({ db, accounts }, { after }) {
       const page = await db.users.list(after, pageSize);
-      const users = page.map((record) => summaryOf(record, accounts.userIdOf(record.localpart)));
+      const rolesOf = await db.roles.all();
+      const users = page.map((record) => ({
+        user_id: accounts.userIdOf(record.localpart),
+        localpart: record.localpart,
+        display_name: record.displayName,
+        roles: rolesIn(rolesOf.get(record.localpart) ?? []),
+        deactivated: record.deactivated,
+        created_ts: record.createdTs,
+      }));
       return { users, next: page.length < pageSize ? null : (page.at(-1)?.localpart ?? null) };
     },
   }),
@@ -80,20 +96,21 @@ export const userOperations = [
     params: { user, password: secret('At least 8 characters.') },
     result: ended,
     http: { method: 'POST', path: '/users/:user/password' },
-    audit: 'change',
+    audit: 'own',
     needs: 'database',
     subject: subjectOf,
-    detail: (_, { sessions }) => ({ sessions }),
-    async run(context, { user, password }) {
+    async run(context, { user, password }, caller) {
       const { accounts, db } = context;
-      const userId = await activeUser(context, user);
-      const sessions = await db.devices.ofUser(userId);
+      const { userId, localpart } = await activeUser(context, user);
+      await requireStanding(context, caller, localpart);
+      const sessions = (await db.devices.ofUser(userId)).length;
       try {
-        await accounts.changePassword(userId, password, { logOutOthers: true });
+        const line = done('user.reset-password', caller, userId, { sessions });
+        await accounts.changePassword(userId, password, { logOutOthers: true, line });
       } catch (error) {
         throw explained(error, user);
       }
-      return { user_id: userId, sessions: sessions.length };
+      return { user_id: userId, sessions };
     },
   }),
   operation({
@@ -103,59 +120,21 @@ export const userOperations = [
     params: { user },
     result: ended,
     http: { method: 'POST', path: '/users/:user/deactivate' },
-    audit: 'change',
+    audit: 'own',
     needs: 'database',
     subject: subjectOf,
-    detail: (_, { sessions }) => ({ sessions }),
-    async run(context, { user }) {
+    async run(context, { user }, caller) {
       const { accounts, db } = context;
-      const userId = await activeUser(context, user);
-      const sessions = await db.devices.ofUser(userId);
-      await accounts.deactivate(userId);
-      return { user_id: userId, sessions: sessions.length };
+      const { userId, localpart } = await activeUser(context, user);
+      await requireStanding(context, caller, localpart);
+      const sessions = (await db.devices.ofUser(userId)).length;
+      try {
+        const line = done('user.deactivate', caller, userId, { sessions });
+        await accounts.deactivate(userId, { line });
+      } catch (error) {
+        throw explained(error, user);
+      }
+      return { user_id: userId, sessions };
     },
   }),
 ] as const;
-
-function summaryOf(record: UserRecord, userId: string): UserSummary {
-  return {
-    user_id: userId,
-    localpart: record.localpart,
-    display_name: record.displayName,
-    admin: record.isAdmin,
-    deactivated: record.deactivated,
-    created_ts: record.createdTs,
-  };
-}
-
-/** The local part of a user that an admin named: `ann`, or `@ann:acme.example` in full. */
-function localpartOf(user: string, { config: { serverName } }: AdminContext): string {
-  if (!user.startsWith('@')) return user;
-  const parsed = parseUserId(user);
-  if (parsed?.serverName === serverName) return parsed.localpart;
-  throw new AdminError(`${user} is not a user of ${serverName}`);
-}
-
-function subjectOf({ user }: { readonly user: string }, { config }: AdminContext): string {
-  return user.startsWith('@') ? user : `@${user}:${config.serverName}`;
-}
-
-async function activeUser(context: AdminContext, user: string): Promise<string> {
-  const localpart = localpartOf(user, context);
-  const record = await context.db.users.get(localpart);
-  const userId = context.accounts.userIdOf(localpart);
-  if (record === undefined) throw new AdminError(`There is no user ${userId}`, { kind: 'not-found' });
-  if (record.deactivated) throw new AdminError(`The user ${userId} is deactivated`, { kind: 'conflict' });
-  return userId;
-}
-
-/** What the client API refuses, said to an administrator. */
-function explained(error: unknown, localpart: string): unknown {
-  if (!(error instanceof MatrixError)) return error;
-  if (error.errcode === 'M_USER_IN_USE')
-    return new AdminError(`The user name ${localpart} is taken`, { kind: 'conflict' });
-  if (error.errcode !== 'M_INVALID_USERNAME') return new AdminError(error.message);
-  const lower = localpart.toLowerCase();
-  const hint = lower !== localpart && isValidLocalpart(lower) ? ` (did you mean "${lower}"?)` : '';
-  return new AdminError(`"${localpart}" cannot be a user name. ${error.message}${hint}`);
-}

@@ -132,7 +132,7 @@ export class TestIsland {
   }
 
   async addUser(localpart: string): Promise<void> {
-    const user = { localpart, passwordHash: null, isAdmin: false, deactivated: false, createdTs: 1 };
+    const user = { localpart, passwordHash: null, deactivated: false, createdTs: 1 };
     const ops = this.db.users.insert({ ...user, displayName: `Name of ${localpart}`, avatarUrl: null });
     await this.db.writer.submit({ label: 'test user', ops });
   }
