@@ -1,4 +1,5 @@
 import type { FileFacts, RoomFacts, StateFacts } from '../policy/question.ts';
+import type { Pdu } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import { isObject, type JsonObject } from '../protocol/json.ts';
 import type { RoomView } from '../rooms/types.ts';
@@ -6,17 +7,22 @@ import type { RoomView } from '../rooms/types.ts';
 /** The state event that says whom a room is for: `{class: "internal" | "shared", partners: [...]}`. */
 export const roomClassType = 'org.archipelago.room_class';
 
+/** What of a room the border looks at. */
+export interface BorderRoom extends Pick<RoomView, 'roomId' | 'residents' | 'content'> {
+  get(type: string, stateKey: string): { readonly pdu: Pick<Pdu, 'sender' | 'content'> } | undefined;
+}
+
 /** Servers of others with somebody who is joined or invited. */
-export function otherServers(view: RoomView, serverName: string): string[] {
+export function otherServers(view: BorderRoom, serverName: string): string[] {
   return [...view.residents().keys()].filter((server) => server !== serverName);
 }
 
 /** People of a server who are joined or invited. */
-export function peopleOf(view: RoomView, server: string): readonly string[] {
+export function peopleOf(view: BorderRoom, server: string): readonly string[] {
   return view.residents().get(server) ?? [];
 }
 
-export function roomFacts(view: RoomView, servers: Iterable<string>): RoomFacts {
+export function roomFacts(view: BorderRoom, servers: Iterable<string>): RoomFacts {
   const create = view.get('m.room.create', '');
   return {
     roomId: view.roomId,

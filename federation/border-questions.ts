@@ -1,10 +1,9 @@
 import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
-import { includes, type Person, type Who } from '../policy/who.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
-import type { RoomView } from '../rooms/types.ts';
 import {
+  type BorderRoom,
   changeOf,
   classOf,
   fileFacts,
@@ -44,7 +43,7 @@ export class BorderQuestions {
   }
 
   /** Users of one server may always invite each other; between servers the partners' policies decide. */
-  invite(from: string, to: string, view: RoomView | undefined): Question[] {
+  invite(from: string, to: string, view: BorderRoom | undefined): Question[] {
     const { serverName } = this.#partners;
     const outbound = serverNameOf(from) === serverName;
     const [local, remote] = outbound ? [from, to] : [to, from];
@@ -64,7 +63,7 @@ export class BorderQuestions {
   }
 
   /** An event of ours before the policy of every partner in the room. `file` is what is known of the one it carries. */
-  send(view: RoomView, event: LocalEvent, file: FileFacts | undefined): Question[] {
+  send(view: BorderRoom, event: LocalEvent, file: FileFacts | undefined): Question[] {
     // What takes people out or content away is never held back.
     if (takesAway(event)) return [];
     const servers = otherServers(view, this.#partners.serverName);
@@ -119,7 +118,7 @@ export class BorderQuestions {
    * One of ours joins that room, or (where we do not hold it) a room that a server lets them into; one of a partner
    * joins a room of ours.
    */
-  join(userId: string, where: RoomView | string): Question[] {
+  join(userId: string, where: BorderRoom | string): Question[] {
     const server = serverNameOf(userId);
     if (server !== this.#partners.serverName) return [this.#enter(server, [userId], where)];
     const local = this.#people.person(userId);
@@ -131,37 +130,40 @@ export class BorderQuestions {
   }
 
   /** A partner learns of a room by an alias of it: whoever may not join it may not. */
-  find(remoteServer: string, view: RoomView): Question {
+  find(remoteServer: string, view: BorderRoom): Question {
     return this.#enter(remoteServer, [], view);
   }
 
-  #enter(remoteServer: string, remote: readonly string[], where: RoomView | string): Question {
+  #enter(remoteServer: string, remote: readonly string[], where: BorderRoom | string): Question {
     const room = typeof where === 'string' ? undefined : this.#room(where);
     return { action: 'join', direction: 'inbound', remoteServer, remote, room };
   }
 
   /** A sign of life of one of ours is told to a partner in the room. */
-  tell(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): Question {
+  tell(remoteServer: string, what: SignOfLife, userId: string, view: BorderRoom): Question {
     const local = this.#people.person(userId);
     return { action: what, direction: 'outbound', remoteServer, local, remote: peopleOf(view, remoteServer) };
   }
 
   /** A sign of life of one of theirs is shown to our people in the room. */
-  hear(remoteServer: string, what: SignOfLife, userId: string, view: RoomView): Question {
-    const local = this.#bestOf(view, this.#partners.get(remoteServer)?.policy.allowLocal ?? 'everyone');
-    return { action: what, direction: 'inbound', remoteServer, local, remote: [userId] };
+  hear(remoteServer: string, what: SignOfLife, userId: string, view: BorderRoom): Question {
+    const audience = peopleOf(view, this.#partners.serverName)
+      .filter((ours) => view.get('m.room.member', ours)?.pdu.content['membership'] === 'join')
+      .map((ours) => this.#people.person(ours));
+    return { action: what, direction: 'inbound', remoteServer, audience, remote: [userId] };
   }
 
-  /** Of our people in a room the one for whom a partnership is, if there is one, else any. */
-  #bestOf(view: RoomView, allowLocal: Who): Person | undefined {
-    if (allowLocal === 'everyone') return undefined;
-    let any: Person | undefined;
-    for (const userId of view.joinedUsers()) {
-      if (serverNameOf(userId) !== this.#partners.serverName) continue;
-      any = this.#people.person(userId);
-      if (includes(allowLocal, any)) return any;
-    }
-    return any;
+  /** Somebody looks for a person of the other side. */
+  search(asker: string, userId: string): Question {
+    const outbound = serverNameOf(asker) === this.#partners.serverName;
+    const [local, remote] = outbound ? [asker, userId] : [userId, asker];
+    return {
+      action: 'directory',
+      direction: outbound ? 'outbound' : 'inbound',
+      remoteServer: serverNameOf(remote),
+      local: this.#people.person(local),
+      remote: [remote],
+    };
   }
 
   /** A partner reads the profile of one of ours. */
@@ -178,7 +180,7 @@ export class BorderQuestions {
   }
 
   /** An event of theirs that takes its place in a room; `keyIds`: the keys with which their server signed it. */
-  received(view: RoomView, event: ForeignEvent, keyIds: readonly string[]): Question[] {
+  received(view: BorderRoom, event: ForeignEvent, keyIds: readonly string[]): Question[] {
     const { serverName } = this.#partners;
     const remoteServer = serverNameOf(event.sender);
     if (remoteServer === serverName || takesAway(event)) return [];
@@ -188,7 +190,7 @@ export class BorderQuestions {
     return [{ action: 'signature', direction: 'inbound', remoteServer, keyIds }, ...content];
   }
 
-  #receivedContent(view: RoomView, event: ForeignEvent, remoteServer: string): Question[] {
+  #receivedContent(view: BorderRoom, event: ForeignEvent, remoteServer: string): Question[] {
     const { serverName } = this.#partners;
     const base = {
       direction: 'inbound',
@@ -228,10 +230,10 @@ export class BorderQuestions {
   /** `outbound`: they fetch a file of ours. `inbound`: `userId` of ours, if one is known, fetches one of theirs. */
   transfer(remoteServer: string, direction: Direction, file: FileFacts, userId?: string): Question {
     const local = userId === undefined ? undefined : this.#people.person(userId);
-    return { action: 'file', direction, remoteServer, local, remote: [], file };
+    return { action: 'file', direction, remoteServer, local, remote: [], file: fileFacts(file) ?? {} };
   }
 
-  #room(view: RoomView): RoomFacts {
+  #room(view: BorderRoom): RoomFacts {
     return roomFacts(view, otherServers(view, this.#partners.serverName));
   }
 

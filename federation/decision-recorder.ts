@@ -89,9 +89,9 @@ async function merged(all: readonly Asked[]): Promise<DecisionRecord[]> {
   const records = new Map<string, DecisionRecord>();
   for (const [index, { question, decision, ts }] of all.entries()) {
     if (index % perTurn === perTurn - 1) await new Promise((resolve) => setImmediate(resolve));
+    if (isHalfway(question, decision)) continue;
     // Built in one place, so equal questions are equal texts; the digest does not depend on that.
-    const violations = decision.allowed ? [] : decision.violations;
-    const key = JSON.stringify([briefly(question), violations]);
+    const key = JSON.stringify([briefly(question), violationsOf(decision)]);
     const known = records.get(key);
     if (known === undefined) records.set(key, recordOf(key, ts));
     else records.set(key, { ...known, lastTs: ts, times: known.times + 1 });
@@ -99,9 +99,34 @@ async function merged(all: readonly Asked[]): Promise<DecisionRecord[]> {
   return [...records.values()];
 }
 
+/** A file that is being fetched is judged again with each piece of it: only a refusal is news. */
+function isHalfway(question: Question, decision: Decision): boolean {
+  return (
+    decision.allowed &&
+    question.action === 'file' &&
+    question.file.size !== undefined &&
+    question.file.mime === undefined
+  );
+}
+
+/** What is recorded of a question: no free text, and nothing that makes equal ones differ. */
 function briefly(question: Question): Question {
-  if (!('remote' in question) || question.remote.length <= maxPeople) return question;
-  return { ...question, remote: question.remote.slice(0, maxPeople) };
+  const { verdict, quotaMs } = question;
+  return {
+    ...question,
+    ...('remote' in question ? { remote: question.remote.slice(0, maxPeople) } : {}),
+    ...('audience' in question ? { audience: question.audience?.slice(0, maxPeople) } : {}),
+    ...(verdict === undefined ? {} : { verdict: { decision: verdict.decision } }),
+    ...(quotaMs === undefined ? {} : { quotaMs: quotaMs > 0 ? 1 : 0 }),
+  };
+}
+
+function violationsOf(decision: Decision): readonly object[] {
+  if (decision.allowed) return [];
+  return decision.violations.map(({ code, message, rule }) =>
+    // What a callback said is its own affair.
+    code === 'callback_denied' ? { code, message: 'The callback refused it', rule } : { code, message, rule },
+  );
 }
 
 function recordOf(key: string, ts: number): DecisionRecord {

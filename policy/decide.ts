@@ -10,7 +10,7 @@ import { fitsQuota } from './rules/rate.ts';
 import { fitsClass, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
 import { mayFind, mayShare } from './rules/share.ts';
 import { mayTalk } from './rules/talk.ts';
-import type { Person } from './who.ts';
+import { includes, type Person } from './who.ts';
 
 /**
  * The border's answer: the one function that serves requests, `policy explain`, `policy replay` and the audit log.
@@ -88,7 +88,11 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
         question.sharesRoom || question.direction === 'outbound' ? allowed : exposed(partner, question),
       );
     case 'directory':
-      return allOf(people(partner, question), exposed(partner, question));
+      // What that side shows of its people is for that side to say.
+      return allOf(
+        people(partner, question),
+        question.direction === 'outbound' ? allowed : exposed(partner, question),
+      );
     case 'presence':
     case 'typing':
       return allOf(people(partner, question), mayShare(partner, question.action));
@@ -101,9 +105,11 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
 
 function people(
   partner: PartnerFacts,
-  { local, remote }: Extract<Question, { remote: readonly string[] }>,
+  { local, audience = [], remote }: Extract<Question, { remote: readonly string[] }>,
 ): Decision {
-  return mayTakePart(partner, local, remote);
+  const { allowLocal } = partner.policy;
+  const best = audience.find((person) => includes(allowLocal, person)) ?? audience[0];
+  return mayTakePart(partner, local ?? best, remote);
 }
 
 /** A room that is made or entered: `required` wants it encrypted, `forbidden` does not. */

@@ -36,6 +36,8 @@ export interface CallbackVerdict {
 interface People extends Between {
   /** The one of ours; absent where the question is about their side alone. */
   readonly local?: Person | undefined;
+  /** Those of ours who would see it, where it is for whoever may: one for whom the partnership is, is enough. */
+  readonly audience?: readonly Person[] | undefined;
   /** User ids of theirs whom it concerns. */
   readonly remote: readonly string[];
 }

@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import { auditOperations } from './operations/audit.ts';
 import { islandOperations } from './operations/island.ts';
 import { partnerOperations } from './operations/partners.ts';
+import { policyOperations } from './operations/policy.ts';
 import { roleOperations } from './operations/roles.ts';
 import { userOperations } from './operations/users.ts';
 
@@ -14,6 +15,7 @@ export const operations = [
   ...userOperations,
   ...roleOperations,
   ...partnerOperations,
+  ...policyOperations,
   ...auditOperations,
 ] as const;
 

@@ -10,6 +10,8 @@ import { addPartnerList } from './partner-list.ts';
 import { addPartnerRemove } from './partner-remove.ts';
 import { addPartnerResume } from './partner-resume.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
+import { addPolicyExplain } from './policy-explain.ts';
+import { addPolicyReplay } from './policy-replay.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -74,6 +76,8 @@ export function buildProgram(): Command {
     addPartnerRemove,
   ])
     add(partners);
+  const policy = program.command('policy').description('What may cross the border, and why.');
+  for (const add of [addPolicyExplain, addPolicyReplay]) add(policy);
   const audit = program
     .command('audit')
     .description('The log of what admins did: each line holds the one before it.');
