@@ -36,7 +36,7 @@ export interface Config {
   readonly defaultPolicy?: PartnerPolicy | undefined;
 }
 
-export type ListenerResource = 'client' | 'federation' | 'link' | 'health';
+export type ListenerResource = 'client' | 'federation' | 'link' | 'health' | 'admin';
 
 export interface ListenerConfig {
   readonly port: number;

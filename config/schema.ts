@@ -53,7 +53,7 @@ const listener = Type.Object(
     ),
     resources: Type.Optional(
       Type.Array(
-        Type.Enum(['client', 'federation', 'link', 'health'], {
+        Type.Enum(['client', 'federation', 'link', 'health', 'admin'], {
           description: 'What is served.',
           notYet: {
             metrics: 'nothing serves metrics yet',
@@ -63,9 +63,9 @@ const listener = Type.Object(
         {
           minItems: 1,
           description:
-            'What is served here: client (the API for Matrix clients), federation, link (for partners), health (GET /_archipelago/health).',
+            'What is served here: client (the API for Matrix clients), federation, link (for partners), health (GET /_archipelago/health), admin (the admin API, for users with roles).',
           default: ['client', 'federation', 'link'],
-          examples: [['health']],
+          examples: [['health', 'admin']],
         },
       ),
     ),

@@ -6,7 +6,7 @@ import { accessTokenOf } from './access-token.ts';
 import { readJson } from './body.ts';
 import type { AddressOf } from './client-address.ts';
 import { dispatcher, knownMethods } from './dispatch.ts';
-import { badJson, forbidden, MatrixError, missingParam, missingToken, unrecognized } from './errors.ts';
+import { badJson, MatrixError, missingParam, missingToken, unrecognized } from './errors.ts';
 import { type AuthenticatedUser, Reply, type Route } from './route.ts';
 
 export interface AppDependencies {
@@ -80,7 +80,6 @@ async function serve(
 ): Promise<void> {
   const remoteAddress = deps.addressOf(ctx.req);
   const user = await userOf(ctx, route, remoteAddress, deps);
-  if (route.auth === 'admin' && user?.isAdmin !== true) throw forbidden('Only for admins');
   let body: unknown;
   if (route.body !== undefined) {
     body = await readJson(ctx.req, route.maxBody, route.numbers);
@@ -140,7 +139,7 @@ function userOf(
   deps: AppDependencies,
 ): AuthenticatedUser | undefined | Promise<AuthenticatedUser | undefined> {
   if (route.auth === 'none') return undefined;
-  const token = accessTokenOf(ctx.req, ctx.querystring);
+  const token = accessTokenOf(ctx.req, route.auth === 'bearer' ? '' : ctx.querystring);
   if (route.auth === 'optional') return token === undefined ? undefined : bearer(token, remoteAddress, deps);
   if (token === undefined) throw missingToken();
   return deps.authenticate(token, remoteAddress);

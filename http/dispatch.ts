@@ -56,7 +56,7 @@ export function knownMethods(routes: readonly Route[]): (path: string) => Method
 
 function toPattern(path: string): RegExp {
   const source = path
-    .split(/(:[A-Za-z]+)/)
+    .split(/(:[A-Za-z_]+)/)
     .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
     .join('');
   return new RegExp(`^${source}$`);

@@ -15,8 +15,11 @@ export interface AuthenticatedUser {
   readonly roles: readonly string[];
 }
 
-/** `user`: a valid access token. `admin`: of an admin. `optional`: of a user or nobody. `none`: nobody is asked. */
-export type RouteAuth = 'user' | 'admin' | 'optional' | 'none';
+/**
+ * `user`: a valid access token. `bearer`: one in the header, where the query is no place for it. `optional`: of a user or
+ * nobody. `none`: nobody is asked.
+ */
+export type RouteAuth = 'user' | 'bearer' | 'optional' | 'none';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 

@@ -4,11 +4,14 @@ export type AdminErrorKind = 'invalid' | 'not-found' | 'conflict' | 'forbidden';
 /** Something that the administrator can put right; the message says what and how, in one line. */
 export class AdminError extends Error {
   readonly kind: AdminErrorKind;
+  /** The parameter of an operation that is wrong. */
+  readonly param: string | undefined;
 
-  constructor(message: string, options: { cause?: unknown; kind?: AdminErrorKind } = {}) {
+  constructor(message: string, options: { cause?: unknown; kind?: AdminErrorKind; param?: string } = {}) {
     super(message, options);
     this.name = 'AdminError';
     this.kind = options.kind ?? 'invalid';
+    this.param = options.param;
   }
 }
 

@@ -3,6 +3,7 @@ import type { ListenerResource } from '../config/config.ts';
 import { buildApp } from '../http/app.ts';
 import type { AddressOf } from '../http/client-address.ts';
 import type { Route } from '../http/route.ts';
+import { adminRoutes } from './admin/api.ts';
 import { toMatrixError } from './errors.ts';
 import { accountRoutes } from './routes/account.ts';
 import { accountDataRoutes } from './routes/account-data.ts';
@@ -56,6 +57,7 @@ export function buildClientApi(
   const routes = [
     ...(resources.includes('client') ? families.flatMap((family) => family(deps)) : []),
     ...(resources.includes('health') ? healthRoutes(deps) : []),
+    ...(resources.includes('admin') ? adminRoutes(deps.admin) : []),
   ];
   return buildApp(routes, {
     addressOf: listener.addressOf,

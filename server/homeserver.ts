@@ -10,6 +10,7 @@ import { isRoomVersionId } from '../protocol/room-versions.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { RoomEngine } from '../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
+import type { AdminContext } from './admin/context.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
@@ -33,6 +34,11 @@ export interface HomeserverDeps {
   readonly failPoint?: FailPoint | undefined;
 }
 
+/** What the admin API acts on, once there is all of it. */
+interface AdminDoor {
+  context: AdminContext | undefined;
+}
+
 /**
  * One island, running. The composition root: the only place that knows all parts, and the order in which they start
  * and stop.
@@ -53,6 +59,7 @@ export class Homeserver {
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
   readonly offlineWatch: OfflineWatch;
+  readonly #door: AdminDoor;
 
   private constructor(parts: {
     live: LiveConfig;
@@ -70,6 +77,7 @@ export class Homeserver {
     listeners: Listeners;
     typing: TypingTracker;
     offlineWatch: OfflineWatch;
+    door: AdminDoor;
   }) {
     this.db = parts.db;
     this.accounts = parts.accounts;
@@ -86,6 +94,7 @@ export class Homeserver {
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
     this.offlineWatch = parts.offlineWatch;
+    this.#door = parts.door;
   }
 
   /** Starts an island; resolves when it listens. Rejects with a message for the administrator. */
@@ -207,7 +216,9 @@ export class Homeserver {
         clock,
         boots: await Boots.begin(db, random.bytes(4).toString('hex')),
       });
+      const door: AdminDoor = { context: undefined };
       const api = {
+        admin: () => door.context,
         config: live.clientView(),
         db,
         engine,
@@ -261,6 +272,7 @@ export class Homeserver {
         listeners,
         typing: tracker,
         offlineWatch,
+        door,
       });
     } catch (error) {
       await listeners?.close();
@@ -272,6 +284,11 @@ export class Homeserver {
   /** Where it listens, as URLs. */
   get urls(): string[] {
     return this.#listeners.urls;
+  }
+
+  /** From now on the admin API answers, on listeners that have it. */
+  openAdmin(context: AdminContext): void {
+    this.#door.context = context;
   }
 
   /** The configuration in force. */

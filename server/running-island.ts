@@ -7,6 +7,7 @@ import { AdminError } from './admin-error.ts';
 import { ControlClient } from './control/control-client.ts';
 import { ControlServer } from './control/control-server.ts';
 import { type Homeserver, type HomeserverDeps, startHomeserver } from './homeserver.ts';
+import { contextOf } from './running-context.ts';
 
 /** So long a command may have the database while the island wants to start. */
 const lockWaitMs = 2_000;
@@ -40,21 +41,14 @@ export class RunningIsland {
   }
 
   async #openControl(): Promise<void> {
-    const { config, db, accounts, people, partners, partnerActions, federation, engine } = this.homeserver;
+    const { homeserver } = this;
+    const context = contextOf(homeserver, this.#deps.clock, { reload: () => this.reload() });
     this.#control = await ControlServer.open({
-      dataDirectory: config.dataDirectory,
-      context: {
-        config,
-        db,
-        clock: this.#deps.clock,
-        accounts,
-        people,
-        partners,
-        partnerActions,
-        island: { federation, engine, reload: () => this.reload() },
-      },
+      dataDirectory: homeserver.config.dataDirectory,
+      context,
       log: this.#deps.log.child({ sub: 'control' }),
     });
+    homeserver.openAdmin(context);
   }
 
   /**

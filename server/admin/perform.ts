@@ -40,11 +40,12 @@ export async function perform(
     const refusal = new AdminError(`${operation.name} needs the role ${needed(operation)}`, {
       kind: 'forbidden',
     });
-    await note('denied', undefined, { error: refusal.message });
+    const isUnderstood = Value.Check(operation.params, params);
+    await note('denied', isUnderstood ? params : undefined, { error: refusal.message });
     throw refusal;
   }
   if (!Value.Check(operation.params, params)) {
-    const error = new AdminError(mismatch(operation.params, params));
+    const error = mismatch(operation.params, params);
     await note('failed', undefined, { error: error.message });
     throw error;
   }
@@ -86,12 +87,12 @@ function needed({ roles: suitable }: AnyOperation): string {
   return [...suitable.filter((role) => role !== 'owner'), 'owner'].join(' or ');
 }
 
-function auditor({ db, ...context }: AdminContext, operation: AnyOperation, caller: Caller) {
+function auditor(context: AdminContext, operation: AnyOperation, caller: Caller) {
   const isQuiet = operation.audit === 'read' && caller === commandLine;
   return async (outcome: AuditOutcome, params: unknown, detail: JsonObject): Promise<void> => {
     if (isQuiet) return;
-    const subject = params === undefined ? undefined : operation.subject?.(params, { db, ...context });
-    await db.audit.append([
+    const subject = params === undefined ? undefined : operation.subject?.(params, context);
+    await context.db.audit.append([
       {
         action: operation.name,
         outcome,
@@ -123,9 +124,17 @@ function cut(value: JsonValue): JsonValue {
 }
 
 /** What is wrong with parameters, in the words of the first rule that they break. */
-function mismatch(schema: TObject, params: unknown): string {
+function mismatch(schema: TObject, params: unknown): AdminError {
   const [first] = Value.Errors(schema, params);
-  if (first === undefined) return 'The parameters do not fit';
-  const path = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
-  return path === '' ? `The parameters ${first.message}` : `The parameter ${path} ${first.message}`;
+  if (first === undefined) return new AdminError('The parameters do not fit');
+  if (first.keyword === 'required') {
+    const [param = ''] = first.params.requiredProperties;
+    return new AdminError(`The parameter ${param} is missing`, { param });
+  }
+  const param = first.instancePath.replace(/^\//, '').replaceAll('/', '.');
+  // As typebox says that a schema takes no further properties.
+  if (first.keyword === 'boolean') return new AdminError(`There is no parameter ${param}`, { param });
+  return param === ''
+    ? new AdminError(`The parameters ${first.message}`)
+    : new AdminError(`The parameter ${param} ${first.message}`, { param });
 }

@@ -25,11 +25,10 @@ export function addAuditExport(audit: Command): void {
     const config = await readConfiguration(options.config);
     await administration(config, async (island) => {
       for (let after = 0; ; ) {
-        const { lines } = await island.call('audit.page', { after });
+        const { lines, next } = await island.call('audit.page', { after });
         for (const record of lines) print(JSON.stringify(record));
-        const last = lines.at(-1);
-        if (last === undefined) return;
-        after = last.seq;
+        if (next === null) return;
+        after = next;
       }
     });
   });

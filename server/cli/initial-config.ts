@@ -19,6 +19,11 @@ listeners:
     # x_forwarded: true
     # trusted_proxies: [127.0.0.1]
 
+  # The admin API, for users with roles (archipelago user role add); commands need none of it:
+  # - port: 8009
+  #   bind_addresses: [127.0.0.1]
+  #   resources: [admin, health]
+
 # All there is of this island is in data/: keys, messages, files. Keep it private, and back it up.
 signing_key_path: data/signing.key
 database: {type: sqlite, path: data/homeserver.db}

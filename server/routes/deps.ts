@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../protocol/runtime.ts';
 import type { RemoteRooms } from '../../rooms/ports.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
+import type { AdminContext } from '../admin/context.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import type { LocalNotices } from '../notices/local-notices.ts';
@@ -32,6 +33,8 @@ export interface ClientApiDeps {
   readonly sync: SyncService;
   readonly receipts: ReceiptService;
   readonly typing: TypingService;
+  /** For the admin API; nothing until the island is ready. */
+  readonly admin: () => AdminContext | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

@@ -10,6 +10,8 @@ export interface ConfigOptions {
   readonly publicBaseurl?: string;
   readonly database?: Config['database'];
   readonly offlineNoticeAfterMs?: number;
+  /** Whether it has a listener for the admin API, after the one for clients. */
+  readonly adminApi?: boolean;
 }
 
 /** The configuration of an island that keeps all it has in one folder and listens on any free port of loopback. */
@@ -30,15 +32,7 @@ export function testConfig({
     publicBaseurl: options.publicBaseurl,
     signingKeyPath: join(directory, 'signing.key'),
     linkKeyPath: join(directory, 'link.key'),
-    listeners: [
-      {
-        port: 0,
-        bindAddresses: ['127.0.0.1'],
-        xForwarded: false,
-        trustedProxies: [],
-        resources: ['client', 'link'],
-      },
-    ],
+    listeners: [listener(['client', 'link']), ...(options.adminApi === true ? [listener(['admin'])] : [])],
     database: options.database ?? { type: 'sqlite', path: join(directory, 'homeserver.db') },
     dataDirectory: directory,
     mediaStorePath: join(directory, 'media'),
@@ -73,4 +67,8 @@ export function partnerEntry(
     policy: defaultPartnerPolicy,
     source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
   };
+}
+
+function listener(resources: Config['listeners'][number]['resources']): Config['listeners'][number] {
+  return { port: 0, bindAddresses: ['127.0.0.1'], xForwarded: false, trustedProxies: [], resources };
 }

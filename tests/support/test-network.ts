@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
+import { AdminError } from '../../server/admin-error.ts';
 import type { Session } from '../../server/auth/accounts.ts';
 import { type Homeserver, startHomeserver } from '../../server/homeserver.ts';
+import { contextOf } from '../../server/running-context.ts';
 import { emptyPostgres } from './postgres.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
 import { type ConfigOptions, partnerEntry, testConfig } from './test-config.ts';
@@ -55,6 +57,13 @@ export class TestIsland {
     return Number(new URL(this.url).port);
   }
 
+  /** Where the admin API is, of an island that has one. */
+  get adminPort(): number {
+    const [, url] = this.homeserver.urls;
+    if (url === undefined) throw new Error(`${this.serverName} has no admin API`);
+    return Number(new URL(url).port);
+  }
+
   async start(): Promise<void> {
     const { serverName, directory, partners } = this;
     const options = { ...(await this.#postgresIfWanted()), ...this.#options };
@@ -65,6 +74,11 @@ export class TestIsland {
       log: recordingLog(this.lines),
       failPoint: this.#options.failPoint,
     });
+    this.#homeserver.openAdmin(
+      contextOf(this.#homeserver, this.#options.clock ?? realClock, {
+        reload: () => Promise.reject(new AdminError('The islands of this network have no file')),
+      }),
+    );
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,8 @@ import Type from 'typebox';
 import type { AuditRecord, ChainFault } from '../../../storage/audit/chain.ts';
 import { operation } from '../operation.ts';
 
+const pageSize = 1_000;
+
 const record = Type.Object({
   seq: Type.Integer({ description: 'From 1 on, without gaps.' }),
   ts: Type.Integer({ description: 'Milliseconds since the epoch.' }),
@@ -29,14 +31,22 @@ export const auditOperations = [
         Type.Integer({ minimum: 0, description: 'The line after which the page begins; 0 by default.' }),
       ),
       limit: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 1000, description: 'How many at most; 1000 by default.' }),
+        Type.Integer({ minimum: 1, maximum: pageSize, description: 'How many at most; 1000 by default.' }),
       ),
     },
-    result: Type.Object({ lines: Type.Array(record, { description: 'None at the end.' }) }),
+    result: Type.Object({
+      lines: Type.Array(record),
+      next: Type.Union([Type.Integer(), Type.Null()], {
+        description: 'What `after` is for the next page; null at the end.',
+      }),
+    }),
     http: { method: 'GET', path: '/audit' },
     audit: 'read',
     needs: 'database',
-    run: async ({ db }, { after, limit }) => ({ lines: (await db.audit.page({ after, limit })).map(lineOf) }),
+    async run({ db }, { after, limit = pageSize }) {
+      const lines = (await db.audit.page({ after, limit })).map(lineOf);
+      return { lines, next: lines.length < limit ? null : (lines.at(-1)?.seq ?? null) };
+    },
   }),
   operation({
     name: 'audit.verify',

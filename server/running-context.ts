@@ -1,0 +1,25 @@
+import type { Clock } from '../protocol/runtime.ts';
+import type { AdminContext, IslandParts } from './admin/context.ts';
+import type { Homeserver } from './homeserver.ts';
+
+/** A running island as the operations of admins see it; `files` is what they can do with its configuration. */
+export function contextOf(
+  homeserver: Homeserver,
+  clock: Clock,
+  files: Omit<IslandParts, 'federation' | 'engine'>,
+): AdminContext & { readonly island: IslandParts } {
+  const { db, accounts, people, partners, partnerActions, federation, engine } = homeserver;
+  return {
+    // What is in force, also after a reload.
+    get config() {
+      return homeserver.config;
+    },
+    db,
+    clock,
+    accounts,
+    people,
+    partners,
+    partnerActions,
+    island: { federation, engine, ...files },
+  };
+}
