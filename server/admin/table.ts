@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import { auditOperations } from './operations/audit.ts';
+import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
 import { partnerOperations } from './operations/partners.ts';
 import { policyOperations } from './operations/policy.ts';
@@ -14,6 +15,7 @@ export const operations = [
   ...islandOperations,
   ...userOperations,
   ...roleOperations,
+  ...departmentOperations,
   ...partnerOperations,
   ...policyOperations,
   ...auditOperations,

@@ -16,6 +16,7 @@ import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
 import { addUserDeactivate } from './user-deactivate.ts';
+import { addUserDepartmentAdd, addUserDepartmentRemove } from './user-department.ts';
 import { addUserList } from './user-list.ts';
 import { addUserResetPassword } from './user-reset-password.ts';
 import { addUserRoleAdd, addUserRoleRemove } from './user-role.ts';
@@ -64,6 +65,8 @@ export function buildProgram(): Command {
   for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
   const userRoles = users.command('role').description('Who administers this island, and as what.');
   for (const add of [addUserRoleAdd, addUserRoleRemove]) add(userRoles);
+  const departments = users.command('department').description('The departments that policies name.');
+  for (const add of [addUserDepartmentAdd, addUserDepartmentRemove]) add(departments);
   const partners = program
     .command('partner')
     .description('The islands that this one talks to. Nobody, until you add them.');
