@@ -215,6 +215,16 @@ export class LinkManager extends EventEmitter<{
     this.#known.get(serverName)?.links.usable()?.notice(notice);
   }
 
+  /** Whether a partner's process answers over its link within `timeoutMs`. */
+  async ping(serverName: string, timeoutMs: number): Promise<boolean> {
+    return (await this.#known.get(serverName)?.links.usable()?.ping(timeoutMs)) ?? false;
+  }
+
+  /** Why the last dial came to nothing; undefined if it did not. */
+  lastFailure(serverName: string): string | undefined {
+    return this.#known.get(serverName)?.lastFailure;
+  }
+
   /** Our own key changed: every link is left in good order and made again with the new one. */
   renew(): void {
     for (const { links } of this.#known.values()) for (const link of links.all()) link.leave('new key');

@@ -7,6 +7,7 @@ import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Accounts } from '../auth/accounts.ts';
+import type { OwnKeyService } from '../own-key-service.ts';
 import type { Role } from './roles.ts';
 
 /** Who acts: for the audit log, and for the check of their right. */
@@ -25,6 +26,7 @@ export interface AdminContext {
   readonly people: LocalPeople;
   readonly partners: PartnerRegistry;
   readonly partnerActions: PartnerActions;
+  readonly ownKeys: OwnKeyService;
   /** Undefined while the island does not run, and a command has its database. */
   readonly island: IslandParts | undefined;
 }

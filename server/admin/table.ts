@@ -2,6 +2,8 @@ import type { Static } from 'typebox';
 import { auditOperations } from './operations/audit.ts';
 import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
+import { keyOperations } from './operations/keys.ts';
+import { partnerViewOperations } from './operations/partner-view.ts';
 import { partnerOperations } from './operations/partners.ts';
 import { policyOperations } from './operations/policy.ts';
 import { roleOperations } from './operations/roles.ts';
@@ -18,6 +20,8 @@ export const operations = [
   ...departmentOperations,
   ...partnerOperations,
   ...policyOperations,
+  ...partnerViewOperations,
+  ...keyOperations,
   ...auditOperations,
 ] as const;
 

@@ -4,11 +4,17 @@ import { version } from '../version.ts';
 import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
+import { addPartnerAcceptKey } from './partner-accept-key.ts';
 import { addPartnerAdd } from './partner-add.ts';
 import { addPartnerCard } from './partner-card.ts';
+import { addPartnerDoctor } from './partner-doctor.ts';
 import { addPartnerList } from './partner-list.ts';
+import { addPartnerRecoveryKey } from './partner-recovery-key.ts';
 import { addPartnerRemove } from './partner-remove.ts';
 import { addPartnerResume } from './partner-resume.ts';
+import { addPartnerRevokeKey } from './partner-revoke-key.ts';
+import { addPartnerRotateKey } from './partner-rotate-key.ts';
+import { addPartnerShow } from './partner-show.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
 import { addPolicyExplain } from './policy-explain.ts';
 import { addPolicyReplay } from './policy-replay.ts';
@@ -74,9 +80,15 @@ export function buildProgram(): Command {
     addPartnerCard,
     addPartnerAdd,
     addPartnerList,
+    addPartnerShow,
+    addPartnerDoctor,
     addPartnerSuspend,
     addPartnerResume,
     addPartnerRemove,
+    addPartnerRotateKey,
+    addPartnerRecoveryKey,
+    addPartnerAcceptKey,
+    addPartnerRevokeKey,
   ])
     add(partners);
   const policy = program.command('policy').description('What may cross the border, and why.');

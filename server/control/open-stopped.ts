@@ -7,6 +7,8 @@ import { openDatabase } from '../../storage/database.ts';
 import { commandLine, direct } from '../admin/perform.ts';
 import type { Administration } from '../admin/table.ts';
 import { Accounts } from '../auth/accounts.ts';
+import { loadOwnKeys } from '../keys.ts';
+import { OwnKeyService } from '../own-key-service.ts';
 import { systemClock, systemRandom } from '../runtime.ts';
 
 /**
@@ -25,6 +27,9 @@ export async function openStopped(
     await db.metadata.claimServerName(serverName);
     const overlays = await loadOverlays(db);
     const partners = new PartnerRegistry({ serverName, clock, partners: config.partners, overlays });
+    const own = await loadOwnKeys(config, random);
+    const ownKeys = new OwnKeyService({ config, own, db, clock, random, log });
+    await ownKeys.noteAtStart();
     const context = {
       config,
       db,
@@ -33,6 +38,7 @@ export async function openStopped(
       people: new LocalPeople(serverName, await db.departments.all()),
       partners,
       partnerActions: new PartnerActions({ partners, db, clock, log }),
+      ownKeys,
       island: undefined,
     };
     return { administration: direct(context, commandLine), close: () => db.close() };
