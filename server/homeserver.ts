@@ -4,6 +4,7 @@ import { afterReload } from '../config/reloadable.ts';
 import { DecisionJournal } from '../federation/decision-journal.ts';
 import { Federation } from '../federation/federation.ts';
 import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
+import { PartnerLines } from '../federation/partner-lines.ts';
 import { type PartnerChanges, PartnerRegistry } from '../federation/partners.ts';
 import { LocalPeople } from '../federation/people.ts';
 import { isRoomVersionId } from '../protocol/room-versions.ts';
@@ -13,6 +14,7 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import type { AdminContext } from './admin/context.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
+import { recordStart, recordStop } from './island-lines.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
@@ -54,6 +56,7 @@ export class Homeserver {
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
+  readonly #partnerLines: PartnerLines;
   readonly #live: LiveConfig;
   readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
@@ -73,6 +76,7 @@ export class Homeserver {
     partnerActions: PartnerActions;
     keys: IslandKeys;
     journal: DecisionJournal;
+    partnerLines: PartnerLines;
     ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
@@ -89,6 +93,7 @@ export class Homeserver {
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
     this.journal = parts.journal;
+    this.#partnerLines = parts.partnerLines;
     this.#live = parts.live;
     this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
@@ -237,6 +242,9 @@ export class Homeserver {
         handler: ({ resources }, addressOf) => buildClientApi(api, { resources, addressOf }).callback(),
         attachLink: (server, addressOf) => federation.attach(server, addressOf),
       });
+      await recordStart(db, config);
+      const partnerLines = new PartnerLines({ partners, db, clock, log: log.child({ sub: 'audit' }) });
+      await partnerLines.start(federation.link);
       await federation.start({
         engine,
         media: {
@@ -268,6 +276,7 @@ export class Homeserver {
         partnerActions,
         keys,
         journal,
+        partnerLines,
         ownKeys,
         listeners,
         typing: tracker,
@@ -322,6 +331,11 @@ export class Homeserver {
     await closed;
     await this.journal.flush();
     this.accounts.flush();
+    await this.#partnerLines.stop();
+    // What was recorded before belongs before it.
+    await this.db.audit.settled();
+    // On a full disk it stops all the same; the writer has said why.
+    await recordStop(this.db, this.config).catch(() => undefined);
     await this.db.close();
   }
 }
