@@ -11,6 +11,7 @@ import type { Note, WriteOp } from '../storage/writer.ts';
 import { BootIds } from './boot-ids.ts';
 import { type Asked, PartnerBorder } from './border.ts';
 import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import { Backlog } from './inbound/backlog.ts';
 import { EduReceiver, type TypingListener } from './inbound/edus.ts';
 import { Inbound, maxBacklog } from './inbound/inbound.ts';
@@ -90,6 +91,7 @@ export class Federation {
     | { engine: RoomEngine; inbound: Inbound; processor: Processor; router: FederationRouter }
     | undefined;
   readonly #unsubscribe: (() => void)[] = [];
+  #expiry: ExpiryWatch | undefined;
 
   constructor(deps: FederationDeps) {
     const { serverName, signingKey, partners, db, clock, random } = deps;
@@ -183,11 +185,13 @@ export class Federation {
       }),
     );
     this.link.start();
+    this.#expiry = new ExpiryWatch({ partners, db, clock, log, ended: () => this.link.partnersChanged() });
   }
 
   /** Closes the links with GOAWAY and finishes what is under way; the rest is on disk. */
   async stop(): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end();
+    await this.#expiry?.stop();
     await this.link.stop();
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
