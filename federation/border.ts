@@ -8,6 +8,7 @@ import type { Clock } from '../protocol/runtime.ts';
 import { externalLabel } from '../rooms/external-label.ts';
 import type { Border, ExternalLabel, LocalEvent, RoomPlan } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
+import type { Approvals } from './approvals/approvals.ts';
 import { fileOf, otherServers, takesAway } from './border-facts.ts';
 import { BorderQuestions, type SignOfLife } from './border-questions.ts';
 import type { PartnerRegistry } from './partners.ts';
@@ -23,6 +24,8 @@ export interface BorderDeps {
   readonly people: LocalPeople;
   readonly clock: Clock;
   readonly files: FileLookup;
+  /** What was decided about single invitations. */
+  readonly approvals?: Approvals | undefined;
   /** Told of every question and its answer, and of an event that takes its place in the room all the same. */
   readonly asked?: Asked | undefined;
 }
@@ -37,8 +40,8 @@ export class PartnerBorder implements Border {
     this.#questions = new BorderQuestions(deps);
   }
 
-  mayInvite(from: string, to: string, view?: RoomView): Decision {
-    return this.#askAll(this.#questions.invite(from, to, view));
+  mayInvite(from: string, to: string, where: RoomView | string): Decision {
+    return this.#askAll(this.#questions.invite(from, to, where));
   }
 
   mayTalkTo(serverName: string): boolean {

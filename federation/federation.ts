@@ -8,6 +8,8 @@ import type { SigningKey } from '../protocol/signing.ts';
 import type { RoomEngine } from '../rooms/room-engine.ts';
 import type { Database } from '../storage/database.ts';
 import type { Note, WriteOp } from '../storage/writer.ts';
+import { Approvals } from './approvals/approvals.ts';
+import { ApprovalPerformer } from './approvals/performer.ts';
 import { BootIds } from './boot-ids.ts';
 import { type Asked, PartnerBorder } from './border.ts';
 import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
@@ -45,6 +47,8 @@ export interface FederationDeps {
   readonly partners: PartnerRegistry;
   /** Where partners are changed at run time, one change after the other; its own if it is absent. */
   readonly actions?: PartnerActions | undefined;
+  /** Invitations that are held; none if it is absent. */
+  readonly approvals?: Approvals | undefined;
   /** Our people and their departments; nobody has one if it is absent. */
   readonly people?: LocalPeople | undefined;
   /** Told of every question that the border is asked. */
@@ -82,13 +86,21 @@ export class Federation {
   readonly border: PartnerBorder;
   readonly remote: LinkRemoteRooms;
   readonly link: LinkManager;
+  /** Invitations that wait for somebody's word. */
+  readonly approvals: Approvals;
   readonly #deps: FederationDeps;
   readonly #own: OwnKeys;
   readonly #outbox: Outbox;
   readonly #boots: BootIds;
   readonly #bootId: string;
   #serving:
-    | { engine: RoomEngine; inbound: Inbound; processor: Processor; router: FederationRouter }
+    | {
+        engine: RoomEngine;
+        inbound: Inbound;
+        processor: Processor;
+        performer: ApprovalPerformer;
+        router: FederationRouter;
+      }
     | undefined;
   readonly #unsubscribe: (() => void)[] = [];
   #expiry: ExpiryWatch | undefined;
@@ -102,11 +114,13 @@ export class Federation {
     this.keys = new PinnedKeyRing({ serverName, own: this.#own, partners });
     const actions = deps.actions ?? new PartnerActions({ partners, db, clock, log });
     this.partnerKeys = new PartnerKeys({ own: this.#own, partners, actions, db, clock, log });
+    this.approvals = deps.approvals ?? new Approvals({ db, clock, log }, []);
     this.border = new PartnerBorder({
       partners,
       people: deps.people ?? new LocalPeople(serverName, new Map()),
       clock,
       files: (uri) => storedFile(db, uri),
+      approvals: this.approvals,
       asked: deps.asked,
     });
     this.#boots = new BootIds(log);
@@ -164,12 +178,14 @@ export class Federation {
       engine,
       db,
       border: this.border,
+      approvals: this.approvals,
       media,
       inbound,
       standings: (partner: string) => this.#standings(partner),
       clock,
     };
-    this.#serving = { engine, inbound, processor, router: new FederationRouter(parts, log) };
+    const performer = new ApprovalPerformer({ approvals: this.approvals, engine, remote: this.remote, log });
+    this.#serving = { engine, inbound, processor, performer, router: new FederationRouter(parts, log) };
     await inbound.start();
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
@@ -192,7 +208,9 @@ export class Federation {
   async stop(): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end();
     await this.#expiry?.stop();
+    const performed = this.#serving?.performer.stop();
     await this.link.stop();
+    await performed;
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
   }
@@ -265,9 +283,10 @@ export class Federation {
     }));
   }
 
-  /** Resolves when everything received is processed; rows that wait for another attempt do not count. */
+  /** Resolves when everything received is processed and what was approved is sent; rows that wait for another attempt do not count. */
   async processed(): Promise<void> {
     await this.#serving?.processor.idle();
+    await this.#serving?.performer.idle();
   }
 
   async #received(partner: string): Promise<LaneStandings> {
@@ -300,6 +319,7 @@ export class Federation {
   #up(partner: string): void {
     this.partnerKeys.linked(partner);
     this.#serving?.processor.retryNow(partner);
+    this.#serving?.performer.up(partner);
     this.#outbox.up(partner).catch((error: unknown) => {
       // Nothing was decided: the next link begins again with a hello of its own.
       if (error instanceof LinkUnavailable) {

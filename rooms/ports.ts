@@ -1,6 +1,8 @@
 import type { Decision } from '../policy/decision.ts';
+import type { Direction } from '../policy/question.ts';
 import type { Pdu, RoomEvent } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import type { WriteOp } from '../storage/write-set.ts';
 import type { RoomView } from './types.ts';
 
 /**
@@ -18,17 +20,25 @@ export class RemoteError extends Error {
   readonly kind: RemoteErrorKind;
   readonly status: number | undefined;
   readonly errcode: string | undefined;
+  /** Codes of the violations that an island named. */
+  readonly violations: readonly string[];
 
   constructor(
     kind: RemoteErrorKind,
     message: string,
-    details: { status?: number | undefined; errcode?: string | undefined; cause?: unknown } = {},
+    details: {
+      status?: number | undefined;
+      errcode?: string | undefined;
+      violations?: readonly string[];
+      cause?: unknown;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'RemoteError';
     this.kind = kind;
     this.status = details.status;
     this.errcode = details.errcode;
+    this.violations = details.violations ?? [];
   }
 }
 
@@ -120,6 +130,37 @@ export interface RoomPlan {
   }[];
 }
 
+/** An invitation between one of ours and one of a partner. */
+export interface Invitation {
+  readonly direction: Direction;
+  readonly roomId: string;
+  readonly inviter: string;
+  readonly invitee: string;
+  readonly reason?: string | undefined;
+  readonly isDirect?: boolean | undefined;
+  /** As the room is called, for whoever decides. */
+  readonly roomName?: string | undefined;
+}
+
+/** What was decided about an invitation before it was tried. */
+export type Standing = 'none' | 'approved' | 'refused';
+
+/** Where invitations wait for somebody's word. */
+export interface HeldInvitations {
+  /**
+   * Puts an invitation into the queue, once however often it is tried; on disk when it resolves. `waitsFor`: whose
+   * word is missing; what is given back says whose word is waited for. Undefined: too many wait.
+   */
+  hold(
+    invitation: Invitation,
+    waitsFor: 'us' | 'them',
+  ): Promise<{ readonly id: string; readonly waitsFor: 'us' | 'them' } | undefined>;
+  /** Uses up the approval of an invitation of a partner: for its write set; `done` when that is on disk. */
+  use(invitation: Invitation): { readonly ops: readonly WriteOp[]; done(): void };
+  /** An invitation of ours is in its room. */
+  ended(invitation: Invitation): Promise<void>;
+}
+
 /** How our clients are shown the people of another server. */
 export interface ExternalLabel {
   /** Stands after the display name. */
@@ -130,8 +171,8 @@ export interface ExternalLabel {
 
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
-  /** `room` is absent where we do not hold it: an invitation from outside. */
-  mayInvite(from: string, to: string, room?: RoomView): Decision;
+  /** A room's id alone where we do not hold it: an invitation from outside. */
+  mayInvite(from: string, to: string, where: RoomView | string): Decision;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
   /** Asked before an event of ours is signed. */

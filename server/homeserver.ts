@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
 import { afterReload } from '../config/reloadable.ts';
+import { Approvals } from '../federation/approvals/approvals.ts';
 import { DecisionJournal } from '../federation/decision-journal.ts';
 import { Federation } from '../federation/federation.ts';
 import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
@@ -131,6 +132,7 @@ export class Homeserver {
         partners,
         actions: partnerActions,
         people,
+        approvals: await Approvals.load({ db, clock, log: log.child({ sub: 'approvals' }) }),
         asked: journal.asked,
         db,
         clock,
@@ -155,6 +157,7 @@ export class Homeserver {
         remote: federation.remote,
         keys: federation.keys,
         border: federation.border,
+        invitations: federation.approvals,
         clock,
         random,
         log: log.child({ sub: 'rooms' }),

@@ -21,6 +21,7 @@ export function contextOf(
     partners,
     partnerActions,
     ownKeys,
+    approvals: federation.approvals,
     island: { federation, engine, ...files },
   };
 }

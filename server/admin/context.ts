@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts';
+import type { Approvals } from '../../federation/approvals/approvals.ts';
 import type { Federation } from '../../federation/federation.ts';
 import type { PartnerActions } from '../../federation/partner-actions.ts';
 import type { PartnerRegistry } from '../../federation/partners.ts';
@@ -27,6 +28,7 @@ export interface AdminContext {
   readonly partners: PartnerRegistry;
   readonly partnerActions: PartnerActions;
   readonly ownKeys: OwnKeyService;
+  readonly approvals: Approvals;
   /** Undefined while the island does not run, and a command has its database. */
   readonly island: IslandParts | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Static } from 'typebox';
+import { approvalOperations } from './operations/approvals.ts';
 import { auditOperations } from './operations/audit.ts';
 import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
@@ -22,6 +23,7 @@ export const operations = [
   ...policyOperations,
   ...partnerViewOperations,
   ...keyOperations,
+  ...approvalOperations,
   ...auditOperations,
 ] as const;
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
 import { version } from '../version.ts';
+import { addApprovalApprove, addApprovalDeny, addApprovalList } from './approval.ts';
 import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addInit } from './init.ts';
@@ -93,6 +94,10 @@ export function buildProgram(): Command {
     add(partners);
   const policy = program.command('policy').description('What may cross the border, and why.');
   for (const add of [addPolicyExplain, addPolicyReplay]) add(policy);
+  const approvals = program
+    .command('approval')
+    .description('Invitations that wait for a word, where a policy says `approve`.');
+  for (const add of [addApprovalList, addApprovalApprove, addApprovalDeny]) add(approvals);
   const audit = program
     .command('audit')
     .description('The log of what admins did: each line holds the one before it.');

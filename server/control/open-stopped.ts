@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import type { Config } from '../../config/config.ts';
+import { Approvals } from '../../federation/approvals/approvals.ts';
 import { loadOverlays, PartnerActions } from '../../federation/partner-actions.ts';
 import { PartnerRegistry } from '../../federation/partners.ts';
 import { LocalPeople } from '../../federation/people.ts';
@@ -37,6 +38,7 @@ export async function openStopped(
       accounts: new Accounts({ serverName, db, clock, random }),
       people: new LocalPeople(serverName, await db.departments.all()),
       partners,
+      approvals: await Approvals.load({ db, clock, log }),
       partnerActions: new PartnerActions({ partners, db, clock, log }),
       ownKeys,
       island: undefined,
