@@ -138,14 +138,17 @@ export const policySchema = Type.Object(
             Type.Array(
               Type.Object(
                 {
-                  name: text('line', '[reload] What they are called there: "Purchasing desk".'),
-                  user_id: text('user-id', '[reload] @purchasing:acme.example'),
+                  name: text('line', 'What they are called there.', { examples: ['Purchasing desk'] }),
+                  user_id: text('user-id', 'Who of ours that is.', {
+                    examples: ['@purchasing:acme.example'],
+                  }),
                 },
                 closed,
               ),
               {
                 description:
-                  '[reload] People of ours whom they find under the name of what they do, whatever expose says; nobody by default.',
+                  'People of ours whom they find under the name of what they do, whatever expose says.',
+                default: [],
               },
             ),
           ),
@@ -189,29 +192,37 @@ export const policySchema = Type.Object(
         {
           url: text(
             'callback-url',
-            '[reload] The HTTP check of ours (leak prevention, virus scan, approval) that is asked by POST. Redirects and proxies are not followed.',
+            'The HTTP check of ours (leak prevention, virus scan, approval) that is asked by POST. Redirects and proxies are not followed.',
+            { examples: ['https://dlp.acme.example/check'] },
           ),
           actions: Type.Array(
             Type.Enum(['message', 'invite', 'join', 'media'], { description: 'What it is asked about.' }),
-            { description: '[reload] What it is asked about; an empty list: nothing.' },
+            {
+              description: 'What it is asked about; an empty list: nothing.',
+              examples: [['message', 'media']],
+            },
           ),
           timeout: Type.Optional(
-            text('duration', '[reload] How long its answer is waited for; 2s by default, at most 30s.'),
+            text('duration', 'How long its answer is waited for, at most 30s.', { default: '2s' }),
           ),
           on_timeout: Type.Optional(
             Type.Enum(['allow', 'deny', 'warn'], {
               description:
-                '[reload] What holds when it gives no answer that can be used; deny by default. warn: allowed, and in the audit log.',
+                'What holds when it gives no answer that can be used. warn: allowed, and in the audit log.',
+              default: 'deny',
             }),
           ),
           secret_path: Type.Optional(
-            text('path', '[reload] A file with the secret that signs what is posted (HMAC-SHA256).'),
+            text('path', 'A file with the secret that signs what is posted (HMAC-SHA256).', {
+              byDefault: 'nothing is signed',
+            }),
           ),
         },
         {
           ...closed,
-          description:
-            '[reload] An HTTP check of ours. An entry replaces that of partner_defaults as a whole.',
+          description: 'An HTTP check of ours. An entry replaces that of partner_defaults as a whole.',
+          byDefault: 'none',
+          whole: true,
         },
       ),
     ),
@@ -219,10 +230,10 @@ export const policySchema = Type.Object(
       Type.Object(
         {
           max_age: Type.Optional(
-            text(
-              'duration',
-              '[reload] Content of their messages and files is deleted here when it is older; kept without end by default.',
-            ),
+            text('duration', 'Content of their messages and files is deleted here when it is older.', {
+              byDefault: 'kept without end',
+              examples: ['365d'],
+            }),
           ),
         },
         closed,
@@ -235,32 +246,37 @@ export const policySchema = Type.Object(
             Type.Integer({
               minimum: 1,
               maximum: 100_000,
-              description:
-                '[reload] Events taken from them each second in the long run; any number by default. More wait on their side.',
+              description: 'Events taken from them each second in the long run. More wait on their side.',
+              byDefault: 'any number',
+              examples: [100],
             }),
           ),
           event_burst: Type.Optional(
             Type.Integer({
               minimum: 1,
               maximum: 1_000_000,
-              description:
-                '[reload] Events taken at once before that limit holds; ten times as many by default.',
+              description: 'Events taken at once before that limit holds.',
+              byDefault: 'ten times as many',
             }),
           ),
           invites_per_hour: Type.Optional(
             Type.Integer({
               minimum: 1,
               maximum: 1_000_000,
-              description: '[reload] Invitations in each direction within an hour; 600 by default.',
+              description: 'Invitations in each direction within an hour.',
+              default: 600,
             }),
           ),
           media_per_day: Type.Optional(
-            text('size', '[reload] Files in each direction within a day, in bytes; any amount by default.'),
+            text('size', 'Files in each direction within a day.', {
+              byDefault: 'any amount',
+              examples: ['10G'],
+            }),
           ),
         },
         {
           ...closed,
-          description: '[reload] Quotas. What is above them waits or is refused; nothing is lost.',
+          description: 'Quotas. What is above them waits or is refused; nothing is lost.',
         },
       ),
     ),

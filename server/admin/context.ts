@@ -9,6 +9,7 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { OwnKeyService } from '../own-key-service.ts';
+import type { DiffReport, ReloadReport } from '../reload-report.ts';
 import type { Role } from './roles.ts';
 
 /** Who acts: for the audit log, and for the check of their right. */
@@ -37,8 +38,13 @@ export interface AdminContext {
 export interface IslandParts {
   readonly federation: Federation;
   readonly engine: RoomEngine;
-  /** Reads the configuration again and takes it over, all or nothing; throws AdminError for one with mistakes. */
-  reload(): Promise<{ readonly partners: number }>;
+  /**
+   * Reads the configuration again and takes it over, all or nothing, or the entry of one partner; throws AdminError for
+   * files with mistakes.
+   */
+  reload(options: { readonly partner?: string | undefined }): Promise<ReloadReport>;
+  /** What a reload would change. */
+  diff(): Promise<DiffReport>;
 }
 
 /** The context of an operation that needs a running island. */

@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import { approvalOperations } from './operations/approvals.ts';
 import { auditOperations } from './operations/audit.ts';
+import { configOperations } from './operations/config.ts';
 import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
 import { keyOperations } from './operations/keys.ts';
@@ -16,6 +17,7 @@ import { userOperations } from './operations/users.ts';
  */
 export const operations = [
   ...islandOperations,
+  ...configOperations,
   ...userOperations,
   ...roleOperations,
   ...departmentOperations,

@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 import { addApprovalApprove, addApprovalDeny, addApprovalList } from './approval.ts';
 import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
+import { addConfigDiff, addConfigShow } from './config.ts';
 import { addInit } from './init.ts';
 import { addPartnerAcceptKey } from './partner-accept-key.ts';
 import { addPartnerAdd } from './partner-add.ts';
@@ -19,6 +20,7 @@ import { addPartnerShow } from './partner-show.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
 import { addPolicyExplain } from './policy-explain.ts';
 import { addPolicyReplay } from './policy-replay.ts';
+import { addReload } from './reload.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -67,7 +69,9 @@ export function buildProgram(): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'archipelago: ')),
     })
     .exitOverride();
-  for (const add of [addInit, addStart, addCheckConfig]) add(program);
+  for (const add of [addInit, addStart, addCheckConfig, addReload]) add(program);
+  const config = program.command('config').description('What the files say, and what is in force.');
+  for (const add of [addConfigShow, addConfigDiff]) add(config);
   const users = program.command('user').description('The people of this island.');
   for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
   const userRoles = users.command('role').description('Who administers this island, and as what.');
