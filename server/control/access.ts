@@ -61,12 +61,9 @@ async function tryOpen(config: Config, mayWait: boolean) {
   }
 }
 
-/** Lets the island take over the entry of one partner, if it runs; gives what else the files say that is not in force. */
-export async function reloadPartner(
-  config: Config,
-  partner: string,
-): Promise<{ readonly isRunning: boolean; readonly pending: readonly string[] }> {
+/** Lets the island read its configuration again, if it runs. */
+export async function reloadIfRunning(config: Config): Promise<{ readonly isRunning: boolean }> {
   const island = await connectTo(config);
-  const report = await island?.call('config.reload', { partner });
-  return { isRunning: island !== undefined, pending: report?.pending ?? [] };
+  await island?.call('config.reload', {});
+  return { isRunning: island !== undefined };
 }
