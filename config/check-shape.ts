@@ -1,30 +1,9 @@
 import type { TSchema } from 'typebox';
 import { isAlias, isMap, isPair, isScalar, isSeq, type Node, type Scalar } from 'yaml';
-import { didYouMean, objectionTo, type TextKind } from './kinds.ts';
+import { didYouMean, objectionTo } from './kinds.ts';
 import type { Problem } from './problem.ts';
+import { type Shape, shapeOf } from './schema-kit.ts';
 import { startOf, type YamlFile } from './yaml-file.ts';
-
-/** A schema as JSON Schema, with the words of ours that `schema.ts` uses. */
-interface Shape {
-  readonly type?: string;
-  readonly kind?: TextKind;
-  readonly enum?: readonly string[];
-  /** Values that are meant to come, and what to say of them until then. */
-  readonly notYet?: Readonly<Record<string, string>>;
-  readonly properties?: Readonly<Record<string, Shape>>;
-  readonly required?: readonly string[];
-  readonly patternProperties?: Readonly<Record<string, Shape>>;
-  readonly minProperties?: number;
-  /** How a key of the record looks, for people. */
-  readonly keyForm?: string;
-  readonly items?: Shape;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  /** Said when there are more items than allowed. */
-  readonly tooMany?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
 
 /**
  * Compares a file with the schema and gives its value, keys without a value left out. Every mistake becomes a
@@ -34,8 +13,7 @@ interface Shape {
 export function checkShape(file: YamlFile, schema: TSchema, problems: Problem[]): Record<string, unknown> {
   const { root } = file;
   if (root === undefined || (isScalar(root) && root.value === null)) return {};
-  // The schema as what it is at run time: JSON Schema.
-  const { required: _, ...shape } = schema as Shape;
+  const { required: _, ...shape } = shapeOf(schema);
   const value = new Checker(file, problems).check(root, shape, '');
   return isRecord(value) ? value : {};
 }

@@ -19,12 +19,13 @@ export class Draft {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
   readonly partners: PartnerDraft[] = [];
-  readonly #main: YamlFile;
+  /** `homeserver.yaml` itself. */
+  readonly main: YamlFile;
   readonly #origins = new Map<string, YamlFile>();
   readonly #raw: Record<string, unknown> = {};
 
   constructor(main: YamlFile) {
-    this.#main = main;
+    this.main = main;
   }
 
   /** Takes over the keys of one file. Lists of partners add up; any other key stands in one file only. */
@@ -73,18 +74,18 @@ export class Draft {
 
   /** Reports at the value of a key of the merged whole. */
   reportAt(path: Path, message: string, suggestion?: string): void {
-    const file = this.#origins.get(String(path[0])) ?? this.#main;
+    const file = this.#origins.get(String(path[0])) ?? this.main;
     this.report(file, file.offsetOf(path), message, suggestion);
   }
 
   /** The file that a top-level key stands in; the main file if it is absent. */
   fileOf(key: string): YamlFile {
-    return this.#origins.get(key) ?? this.#main;
+    return this.#origins.get(key) ?? this.main;
   }
 
   /** `FILE:LINE` as decisions name it, the file as seen from the main one. */
   ruleAt(file: YamlFile, offset: number): string {
-    return `${relative(dirname(this.#main.path), file.path)}:${file.at(offset).line}`;
+    return `${relative(dirname(this.main.path), file.path)}:${file.at(offset).line}`;
   }
 
   /** An absolute path out of one that is written in a file, and seen from there. */

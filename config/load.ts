@@ -8,14 +8,22 @@ import { checkShape } from './check-shape.ts';
 import type { Config, ServerNoticesConfig } from './config.ts';
 import type { DatabaseConfig } from './database-config.ts';
 import { Draft } from './draft.ts';
+import { type EffectiveObject, effectiveOf } from './effective.ts';
 import { atTop, errorMessage, type Problem } from './problem.ts';
 import { homeserverSchema, type RawConfig } from './schema.ts';
 import { parseDuration, parseSize } from './units.ts';
 import { parseYaml, readYaml, YamlFile } from './yaml-file.ts';
 
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | ({ readonly ok: true; readonly warnings: readonly Problem[] } & LoadedFiles)
   | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** What the files say, in two forms. */
+export interface LoadedFiles {
+  readonly config: Config;
+  /** Every key that is in force, with where it comes from. */
+  readonly effective: EffectiveObject;
+}
 
 export interface LoadOptions {
   /** Milliseconds since the epoch; decides what has ended. */
@@ -53,7 +61,8 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   if (draft.problems.length > 0) return failed(draft);
   const config = await build(draft, file, options.now ?? Date.now());
   if (draft.problems.length > 0) return failed(draft);
-  return { ok: true, config: deepFreeze(config), warnings: draft.warnings };
+  const effective = effectiveOf(draft, config);
+  return { ok: true, config: deepFreeze(config), effective, warnings: draft.warnings };
 }
 
 function failed(draft: Draft): LoadedConfig {
@@ -126,7 +135,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     httpsProxy: raw.https_proxy,
     organization: organizationOf(raw.organization),
     defaultRoomVersion: raw.default_room_version ?? '12',
-    cardLifetimeMs: raw.card_lifetime === undefined ? undefined : parseDuration(raw.card_lifetime),
+    cardLifetimeMs: parseDuration(raw.card_lifetime ?? '30d'),
     serverNotices: serverNoticesOf(raw.server_notices),
     offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),
     partners: await checkPartners(draft, raw.server_name, now),

@@ -138,14 +138,17 @@ export const policySchema = Type.Object(
             Type.Array(
               Type.Object(
                 {
-                  name: text('line', '[reload] What they are called there: "Purchasing desk".'),
-                  user_id: text('user-id', '[reload] @purchasing:acme.example'),
+                  name: text('line', 'What they are called there.', { examples: ['Purchasing desk'] }),
+                  user_id: text('user-id', 'Who of ours that is.', {
+                    examples: ['@purchasing:acme.example'],
+                  }),
                 },
                 closed,
               ),
               {
                 description:
-                  '[reload] People of ours whom they find under the name of what they do, whatever expose says; nobody by default.',
+                  'People of ours whom they find under the name of what they do, whatever expose says.',
+                default: [],
               },
             ),
           ),
@@ -189,38 +192,37 @@ export const policySchema = Type.Object(
         {
           url: text(
             'callback-url',
-            'The HTTP check of ours (leak prevention, virus scan, approval) that is asked by POST. Neither redirects nor a proxy are followed.',
+            'The HTTP check of ours (leak prevention, virus scan, approval) that is asked by POST. Redirects and proxies are not followed.',
             { examples: ['https://dlp.acme.example/check'] },
           ),
           actions: Type.Array(
             Type.Enum(['message', 'invite', 'join', 'media'], { description: 'What it is asked about.' }),
             {
-              description: 'What it is asked about; an empty list is nothing.',
+              description: 'What it is asked about; an empty list: nothing.',
               examples: [['message', 'media']],
             },
           ),
           timeout: Type.Optional(
-            text('duration', 'How long it may go on without progress, at most 30s.', { default: '2s' }),
+            text('duration', 'How long its answer is waited for, at most 30s.', { default: '2s' }),
           ),
           on_timeout: Type.Optional(
             Type.Enum(['allow', 'deny', 'warn'], {
               description:
-                'What holds when it gives no answer that can be used; warn is allowed, with a line in the audit log.',
+                'What holds when it gives no answer that can be used. warn: allowed, and in the audit log.',
               default: 'deny',
             }),
           ),
           secret_path: Type.Optional(
             text('path', 'A file with the secret that signs what is posted (HMAC-SHA256).', {
-              byDefault: 'not signed',
-              examples: ['secrets/callback'],
+              byDefault: 'nothing is signed',
             }),
           ),
         },
         {
           ...closed,
-          description:
-            'An HTTP check of ours that has to agree. That of an entry replaces that of partner_defaults as a whole.',
+          description: 'An HTTP check of ours. An entry replaces that of partner_defaults as a whole.',
           byDefault: 'none',
+          whole: true,
         },
       ),
     ),
@@ -228,9 +230,9 @@ export const policySchema = Type.Object(
       Type.Object(
         {
           max_age: Type.Optional(
-            text('duration', 'When content of their messages and files is deleted here.', {
-              byDefault: 'never',
-              examples: ['90d'],
+            text('duration', 'Content of their messages and files is deleted here when it is older.', {
+              byDefault: 'kept without end',
+              examples: ['365d'],
             }),
           ),
         },
@@ -246,7 +248,7 @@ export const policySchema = Type.Object(
               maximum: 100_000,
               description: 'Events taken from them each second in the long run. More wait on their side.',
               byDefault: 'any number',
-              examples: [200],
+              examples: [100],
             }),
           ),
           event_burst: Type.Optional(
@@ -254,26 +256,28 @@ export const policySchema = Type.Object(
               minimum: 1,
               maximum: 1_000_000,
               description: 'Events taken at once before that limit holds.',
-              byDefault: 'ten times events_per_second',
-              examples: [2_000],
+              byDefault: 'ten times as many',
             }),
           ),
           invites_per_hour: Type.Optional(
             Type.Integer({
               minimum: 1,
               maximum: 1_000_000,
-              description: 'Invitations in each direction within an hour; more are refused.',
+              description: 'Invitations in each direction within an hour.',
               default: 600,
             }),
           ),
           media_per_day: Type.Optional(
-            text('size', 'Files in each direction within a day; more are refused.', {
+            text('size', 'Files in each direction within a day.', {
               byDefault: 'any amount',
               examples: ['10G'],
             }),
           ),
         },
-        closed,
+        {
+          ...closed,
+          description: 'Quotas. What is above them waits or is refused; nothing is lost.',
+        },
       ),
     ),
     events: Type.Optional(

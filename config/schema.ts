@@ -76,14 +76,23 @@ const listener = Type.Object(
 const database = Type.Object(
   {
     type: Type.Enum(['sqlite', 'postgres'], { description: 'Which database.', examples: ['postgres'] }),
-    path: Type.Optional(text('path', 'The file of a SQLite database.', { default: 'data/homeserver.db' })),
+    path: Type.Optional(
+      text('path', 'The file of a SQLite database.', {
+        default: 'data/homeserver.db',
+        onlyWith: { type: 'sqlite' },
+      }),
+    ),
     url: Type.Optional(
       text('secret', 'The address of a PostgreSQL database.', {
+        onlyWith: { type: 'postgres' },
         examples: ['postgres://USER:PASSWORD@HOST/DATABASE'],
       }),
     ),
     url_path: Type.Optional(
-      text('path', 'A file that holds that address and nothing else.', { examples: ['secrets/pg.url'] }),
+      text('path', 'A file that holds that address and nothing else.', {
+        onlyWith: { type: 'postgres' },
+        examples: ['secrets/pg.url'],
+      }),
     ),
   },
   {

@@ -2,6 +2,7 @@ import type { Direction, FileFacts, Question, RoomFacts } from '../policy/questi
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
+import type { Approvals } from './approvals/approvals.ts';
 import {
   type BorderRoom,
   changeOf,
@@ -36,28 +37,44 @@ export interface ForeignEvent {
 export class BorderQuestions {
   readonly #partners: PartnerRegistry;
   readonly #people: LocalPeople;
+  readonly #approvals: Pick<Approvals, 'standing' | 'wasLetThrough'> | undefined;
 
-  constructor(deps: { partners: PartnerRegistry; people: LocalPeople }) {
+  constructor(deps: {
+    partners: PartnerRegistry;
+    people: LocalPeople;
+    approvals?: Pick<Approvals, 'standing' | 'wasLetThrough'> | undefined;
+  }) {
+    this.#approvals = deps.approvals;
     this.#partners = deps.partners;
     this.#people = deps.people;
   }
 
-  /** Users of one server may always invite each other; between servers the partners' policies decide. */
-  invite(from: string, to: string, view: BorderRoom | undefined): Question[] {
+  /**
+   * Users of one server may always invite each other; between servers the partners' policies decide. Of a room that we
+   * do not hold the id is known at most.
+   */
+  invite(from: string, to: string, where: BorderRoom | string | undefined): Question[] {
     const { serverName } = this.#partners;
     const outbound = serverNameOf(from) === serverName;
     const [local, remote] = outbound ? [from, to] : [to, from];
     const remoteServer = serverNameOf(remote);
     if (remoteServer === serverName) return [];
+    const direction = outbound ? 'outbound' : 'inbound';
+    const roomId = typeof where === 'string' ? where : where?.roomId;
+    const standing =
+      roomId === undefined
+        ? 'none'
+        : this.#approvals?.standing({ direction, roomId, inviter: from, invitee: to });
     return [
       {
         action: 'invite',
-        direction: outbound ? 'outbound' : 'inbound',
+        direction,
         remoteServer,
         local: this.#people.person(local),
         remote: [remote],
-        room: view === undefined ? undefined : this.#room(view),
-        isApproved: false,
+        room: where === undefined || typeof where === 'string' ? undefined : this.#room(where),
+        isApproved: standing === 'approved',
+        ...(standing === 'refused' ? { isRefused: true } : {}),
       },
     ];
   }
@@ -109,7 +126,8 @@ export class BorderQuestions {
       };
       return [
         { ...base, action: 'create-room', change, isEncrypted: room.isEncrypted },
-        { ...base, action: 'invite', room, isApproved: false },
+        // Whoever has to approve it is asked when the room is there.
+        { ...base, action: 'invite', room, isApproved: true },
       ];
     });
   }
@@ -203,8 +221,12 @@ export class BorderQuestions {
     const { membership } = content;
     if (target !== undefined && membership === 'invite') {
       if (serverNameOf(target) !== serverName) return [];
-      // Whoever had to approve it has done so before it was signed here.
-      return [{ ...base, action: 'invite', local: this.#people.person(target), isApproved: true }];
+      const invitation = { direction: 'inbound', inviter: event.sender, invitee: target } as const;
+      // Approved before it was signed here; a partner that did not ask for our signature has no approval.
+      const isApproved =
+        view.get(type, target)?.pdu.content['membership'] === 'join' ||
+        this.#approvals?.wasLetThrough({ ...invitation, roomId: view.roomId }) === true;
+      return [{ ...base, action: 'invite', local: this.#people.person(target), isApproved }];
     }
     if (target !== undefined && membership === 'join') return [{ ...base, action: 'join' }];
     if (stateKey !== undefined) {

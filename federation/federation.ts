@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from 'pino';
-import type { Question } from '../policy/question.ts';
+import type { FileFacts } from '../policy/question.ts';
 import { encodeBase64Url } from '../protocol/base64.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
@@ -8,11 +8,12 @@ import type { SigningKey } from '../protocol/signing.ts';
 import type { RoomEngine } from '../rooms/room-engine.ts';
 import type { Database } from '../storage/database.ts';
 import type { Note, WriteOp } from '../storage/writer.ts';
+import { Approvals } from './approvals/approvals.ts';
+import { ApprovalPerformer } from './approvals/performer.ts';
 import { BootIds } from './boot-ids.ts';
 import { type Asked, PartnerBorder } from './border.ts';
-import { CallbackChecker } from './callback/checker.ts';
-import type { FileMaterial } from './callback/facts.ts';
 import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import { Backlog } from './inbound/backlog.ts';
 import { EduReceiver, type TypingListener } from './inbound/edus.ts';
 import { Inbound, maxBacklog } from './inbound/inbound.ts';
@@ -46,12 +47,12 @@ export interface FederationDeps {
   readonly partners: PartnerRegistry;
   /** Where partners are changed at run time, one change after the other; its own if it is absent. */
   readonly actions?: PartnerActions | undefined;
+  /** Invitations that are held; none if it is absent. */
+  readonly approvals?: Approvals | undefined;
   /** Our people and their departments; nobody has one if it is absent. */
   readonly people?: LocalPeople | undefined;
   /** Told of every question that the border is asked. */
   readonly asked?: Asked | undefined;
-  /** Told of what a callback lets pass with a warning. */
-  readonly warned?: ((question: Question) => void) | undefined;
   /** `http://HOST:PORT` of a CONNECT proxy for links to partners. */
   readonly proxyUrl?: string | undefined;
   readonly db: Database;
@@ -85,22 +86,24 @@ export class Federation {
   readonly border: PartnerBorder;
   readonly remote: LinkRemoteRooms;
   readonly link: LinkManager;
+  /** Invitations that wait for somebody's word. */
+  readonly approvals: Approvals;
   readonly #deps: FederationDeps;
   readonly #own: OwnKeys;
   readonly #outbox: Outbox;
-  readonly #checker: CallbackChecker;
   readonly #boots: BootIds;
   readonly #bootId: string;
   #serving:
     | {
         engine: RoomEngine;
-        media: LocalMedia;
         inbound: Inbound;
         processor: Processor;
+        performer: ApprovalPerformer;
         router: FederationRouter;
       }
     | undefined;
   readonly #unsubscribe: (() => void)[] = [];
+  #expiry: ExpiryWatch | undefined;
 
   constructor(deps: FederationDeps) {
     const { serverName, signingKey, partners, db, clock, random } = deps;
@@ -111,15 +114,14 @@ export class Federation {
     this.keys = new PinnedKeyRing({ serverName, own: this.#own, partners });
     const actions = deps.actions ?? new PartnerActions({ partners, db, clock, log });
     this.partnerKeys = new PartnerKeys({ own: this.#own, partners, actions, db, clock, log });
-    this.#checker = new CallbackChecker({ clock, log: log.child({ part: 'callback' }) });
+    this.approvals = deps.approvals ?? new Approvals({ db, clock, log }, []);
     this.border = new PartnerBorder({
       partners,
       people: deps.people ?? new LocalPeople(serverName, new Map()),
       clock,
-      file: (uri) => this.#file(uri),
-      checker: this.#checker,
+      files: (uri) => storedFile(db, uri),
+      approvals: this.approvals,
       asked: deps.asked,
-      warned: deps.warned,
     });
     this.#boots = new BootIds(log);
     this.#bootId = encodeBase64Url(random.bytes(9));
@@ -167,16 +169,7 @@ export class Federation {
     const { engine, media, typing } = serves;
     const edus = new EduReceiver({ engine, db, border: this.border, typing, log });
     const processor = new Processor({ inbox, engine, edus, backlog, clock, log });
-    const inbound = new Inbound({
-      inbox,
-      processor,
-      edus,
-      backlog,
-      clock,
-      log,
-      failPoint,
-      eventsWait: (origin, count) => this.border.eventsWait(origin, count),
-    });
+    const inbound = new Inbound({ inbox, processor, edus, backlog, clock, log, failPoint });
     const parts = {
       serverName,
       signingKey,
@@ -185,12 +178,14 @@ export class Federation {
       engine,
       db,
       border: this.border,
+      approvals: this.approvals,
       media,
       inbound,
       standings: (partner: string) => this.#standings(partner),
       clock,
     };
-    this.#serving = { engine, media, inbound, processor, router: new FederationRouter(parts, log) };
+    const performer = new ApprovalPerformer({ approvals: this.approvals, engine, remote: this.remote, log });
+    this.#serving = { engine, inbound, processor, performer, router: new FederationRouter(parts, log) };
     await inbound.start();
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
@@ -206,13 +201,16 @@ export class Federation {
       }),
     );
     this.link.start();
+    this.#expiry = new ExpiryWatch({ partners, db, clock, log, ended: () => this.link.partnersChanged() });
   }
 
   /** Closes the links with GOAWAY and finishes what is under way; the rest is on disk. */
   async stop(): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end();
-    this.#checker.stop();
+    await this.#expiry?.stop();
+    const performed = this.#serving?.performer.stop();
     await this.link.stop();
+    await performed;
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
   }
@@ -226,22 +224,6 @@ export class Federation {
     for (const { serverName } of this.#deps.partners.active())
       this.link.notice(serverName, { kind: rotationNotice, statements });
     this.link.renew();
-  }
-
-  /** A file of ours as it is stored, whatever a message says of it. */
-  async #file(uri: string): Promise<FileMaterial | undefined> {
-    const { db, serverName } = this.#deps;
-    const [, origin = '', mediaId = ''] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
-    const record = origin === serverName ? await db.media.get(origin, mediaId) : undefined;
-    if (record === undefined) return undefined;
-    const { size, sha256, contentType } = record;
-    return { uri, size, sha256, mime: contentType, open: () => this.#bytesOf(mediaId) };
-  }
-
-  async *#bytesOf(mediaId: string): AsyncGenerator<Buffer> {
-    const file = await this.#serving?.media.open(mediaId);
-    if (file === undefined) throw new Error('The file is no longer in the media store');
-    yield* file.stream;
   }
 
   /** To be called after a time passed that ends a partnership; changes of the registry are noticed anyway. */
@@ -301,9 +283,10 @@ export class Federation {
     }));
   }
 
-  /** Resolves when everything received is processed; rows that wait for another attempt do not count. */
+  /** Resolves when everything received is processed and what was approved is sent; rows that wait for another attempt do not count. */
   async processed(): Promise<void> {
     await this.#serving?.processor.idle();
+    await this.#serving?.performer.idle();
   }
 
   async #received(partner: string): Promise<LaneStandings> {
@@ -336,6 +319,7 @@ export class Federation {
   #up(partner: string): void {
     this.partnerKeys.linked(partner);
     this.#serving?.processor.retryNow(partner);
+    this.#serving?.performer.up(partner);
     this.#outbox.up(partner).catch((error: unknown) => {
       // Nothing was decided: the next link begins again with a hello of its own.
       if (error instanceof LinkUnavailable) {
@@ -351,4 +335,11 @@ export class Federation {
 function eventIdIn(payload: unknown): string | undefined {
   if (typeof payload !== 'object' || payload === null || !('eventId' in payload)) return undefined;
   return typeof payload.eventId === 'string' ? payload.eventId : undefined;
+}
+
+/** What is stored of a file of ours. */
+async function storedFile(db: Database, uri: string): Promise<FileFacts | undefined> {
+  const [, origin = '', mediaId = ''] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
+  const media = await db.media.get(origin, mediaId);
+  return media === undefined ? undefined : { size: media.size, mime: media.contentType };
 }

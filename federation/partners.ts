@@ -81,6 +81,7 @@ export class PartnerRegistry implements PolicyBook {
   readonly #clock: Clock;
   readonly #listeners = new Set<(changes: PartnerChanges) => void>();
   #entries: readonly PartnerEntry[];
+  #byName: ReadonlyMap<string, PartnerEntry> | undefined;
   #overlays: ReadonlyMap<string, PartnerOverlay>;
   #partners: ReadonlyMap<string, Partner>;
 
@@ -107,7 +108,8 @@ export class PartnerRegistry implements PolicyBook {
 
   /** What the files say of a partner, without what was done at run time. */
   entry(serverName: string): PartnerEntry | undefined {
-    return this.#entries.find((entry) => entry.serverName === serverName);
+    this.#byName ??= new Map(this.#entries.map((entry) => [entry.serverName, entry]));
+    return this.#byName.get(serverName);
   }
 
   /** What was done to a partner at run time. */
@@ -118,6 +120,7 @@ export class PartnerRegistry implements PolicyBook {
   /** Takes a new set over and tells the listeners what differs; nothing happens if nothing does. */
   replace(entries: readonly PartnerEntry[]): PartnerChanges {
     this.#entries = entries;
+    this.#byName = undefined;
     return this.#update();
   }
 

@@ -20,6 +20,6 @@ export class LocalPeople {
 
   /** To be called after the change is on disk. */
   setDepartments(localpart: string, departments: readonly string[]): void {
-    this.#departments.set(localpart, departments);
+    this.#departments.set(localpart, [...new Set(departments)].sort());
   }
 }

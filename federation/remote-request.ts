@@ -14,6 +14,8 @@ export const briefWaitMs = 1_000;
 const defaultDeadlineMs = 30_000;
 /** Lists of a room's state or of events; everything else answers with far less. */
 export const maxBulkBytes = 16 * 1024 * 1024;
+/** So many reasons of a refusal are looked at. */
+const maxViolations = 20;
 const maxAnswerBytes = 1024 * 1024;
 
 export interface RemoteQuestion {
@@ -85,7 +87,11 @@ export function refusal(server: string, status: number, body: JsonValue | undefi
   const errcode = isObject(body) && typeof body['errcode'] === 'string' ? body['errcode'] : undefined;
   const text =
     isObject(body) && typeof body['error'] === 'string' ? body['error'].slice(0, 500) : `status ${status}`;
-  return new RemoteError('refused', `${server} refused: ${text}`, { status, errcode });
+  const named = isObject(body) ? body['org.archipelago.violations'] : undefined;
+  const violations = (Array.isArray(named) ? named.slice(0, maxViolations) : []).flatMap((violation) =>
+    isObject(violation) && typeof violation['code'] === 'string' ? [violation['code'].slice(0, 100)] : [],
+  );
+  return new RemoteError('refused', `${server} refused: ${text}`, { status, errcode, violations });
 }
 
 export function badResponse(server: string, what: string, cause?: unknown): RemoteError {

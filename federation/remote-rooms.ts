@@ -1,8 +1,14 @@
 import type { Pdu } from '../protocol/event.ts';
-import { isValidRoomId, isValidServerName, parseRoomAlias, parseUserId } from '../protocol/identifiers.ts';
+import {
+  isValidRoomId,
+  isValidServerName,
+  parseRoomAlias,
+  parseUserId,
+  serverNameOf,
+} from '../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
 import { requireAllowed } from '../rooms/errors.ts';
-import { RemoteError, type RemoteRooms, type RemoteTemplate } from '../rooms/ports.ts';
+import { type Invitation, RemoteError, type RemoteRooms, type RemoteTemplate } from '../rooms/ports.ts';
 import type { PartnerBorder } from './border.ts';
 import type { LinkManager } from './link/link-manager.ts';
 import type { MediaFile } from './media.ts';
@@ -15,6 +21,7 @@ import {
   maxBulkBytes,
   type RemoteQuestion,
 } from './remote-request.ts';
+import { inviteApprovedPath } from './routes/invite-approved.ts';
 
 /** Joining and fetching state of a large room takes the other side a while. */
 const slowMs = 60_000;
@@ -115,6 +122,17 @@ export class LinkRemoteRooms implements RemoteRooms {
     });
     if (!isObject(answer['event'])) throw badResponse(server, 'its answer to an invitation holds no event');
     return answer['event'];
+  }
+
+  /** Not of Matrix: tells the inviting island that an invitation which we held may come again. */
+  async sayApproved({ roomId, inviter, invitee }: Invitation): Promise<void> {
+    await this.#ask(serverNameOf(inviter), {
+      method: 'POST',
+      uri: inviteApprovedPath,
+      body: { room_id: roomId, inviter, invitee },
+      priority: 'query',
+      waitMs: briefWaitMs,
+    });
   }
 
   async event(server: string, eventId: string): Promise<JsonValue> {

@@ -53,13 +53,13 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
     case 'file':
       return allOf(people(partner, question), mayTransfer(partner, question.direction, question.file));
     case 'invite': {
-      const { room, direction, isApproved } = question;
+      const { room, direction, isApproved, isRefused = false } = question;
       return allOf(
         people(partner, question),
         fitsClass(partner, room),
         mayUseRoomOf(partner, room),
         room === undefined ? allowed : encryptionOf(partner, room.isEncrypted),
-        mayInvite(partner, direction, isApproved),
+        mayInvite(partner, direction, { isApproved, isRefused }),
       );
     }
     case 'join': {

@@ -8,6 +8,7 @@ export type ViolationCode =
   | 'invite_outbound_denied'
   | 'invite_inbound_denied'
   | 'invite_needs_approval'
+  | 'invite_not_approved'
   | 'room_internal'
   | 'room_not_shared_with_partner'
   | 'room_of_partner_denied'

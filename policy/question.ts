@@ -89,7 +89,9 @@ export type Question =
   | ({
       readonly action: 'invite';
       readonly room?: RoomFacts | undefined;
+      /** Somebody here has approved this invitation; or has denied it. */
       readonly isApproved: boolean;
+      readonly isRefused?: boolean | undefined;
     } & People)
   | ({ readonly action: 'join'; readonly room?: RoomFacts | undefined } & People)
   | ({ readonly action: 'create-room'; readonly change: StateFacts; readonly isEncrypted: boolean } & People)

@@ -5,7 +5,7 @@ import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import type { SigningKey } from '../protocol/signing.ts';
 import type { Database } from '../storage/database.ts';
 import { EventLookup } from './event-lookup.ts';
-import type { Border, KeyRing, RemoteRooms } from './ports.ts';
+import type { Border, HeldInvitations, KeyRing, RemoteRooms } from './ports.ts';
 import { KeyedQueues } from './queue.ts';
 import { signatureOf } from './receive/02-signatures.ts';
 import { RoomRegistry } from './room-registry.ts';
@@ -20,6 +20,8 @@ export interface RoomEngineDeps {
   readonly remote: RemoteRooms;
   readonly keys: KeyRing;
   readonly border: Border;
+  /** Without it nothing can be held: what needs an approval is refused. */
+  readonly invitations?: HeldInvitations | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

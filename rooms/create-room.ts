@@ -12,6 +12,7 @@ import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
 import { createContent, initialEvents, type PowerLimit } from './create-events.ts';
 import { forbidden, invalidParam, RoomError, requireAllowed } from './errors.ts';
+import { InvitationHeld } from './membership/held.ts';
 import { inviteUser } from './membership/invite.ts';
 import { Room } from './room.ts';
 import { StateSet } from './state/state-set.ts';
@@ -23,7 +24,7 @@ const roomIdBytes = 18;
  * Creates a room with all its first events in one commit; then invites people of partners, each by the
  * handshake with their server. Throws 400 (`M_UNSUPPORTED_ROOM_VERSION`, `M_ROOM_IN_USE`,
  * `M_INVALID_ROOM_STATE`), 403 where the border forbids an invitation, and what an invitation throws (the
- * room exists then).
+ * room exists then). An invitation that somebody has to approve is held, and the room is made without it.
  */
 export async function createRoom(
   ctx: RoomContext,
@@ -68,7 +69,12 @@ export async function createRoom(
   }
   for (const invitee of invitees) {
     if (serverNameOf(invitee) === ctx.serverName) continue;
-    await inviteUser(ctx, userId, create.roomId, invitee, { isDirect: request.isDirect });
+    try {
+      await inviteUser(ctx, userId, create.roomId, invitee, { isDirect: request.isDirect });
+    } catch (error) {
+      // The room is there, and the invitation follows when somebody has approved it.
+      if (!(error instanceof InvitationHeld)) throw error;
+    }
   }
   return { roomId: create.roomId };
 }

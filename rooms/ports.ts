@@ -1,7 +1,8 @@
 import type { Decision } from '../policy/decision.ts';
-import type { CallbackVerdict } from '../policy/question.ts';
+import type { Direction } from '../policy/question.ts';
 import type { Pdu, RoomEvent } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import type { WriteOp } from '../storage/write-set.ts';
 import type { RoomView } from './types.ts';
 
 /**
@@ -19,17 +20,25 @@ export class RemoteError extends Error {
   readonly kind: RemoteErrorKind;
   readonly status: number | undefined;
   readonly errcode: string | undefined;
+  /** Codes of the violations that an island named. */
+  readonly violations: readonly string[];
 
   constructor(
     kind: RemoteErrorKind,
     message: string,
-    details: { status?: number | undefined; errcode?: string | undefined; cause?: unknown } = {},
+    details: {
+      status?: number | undefined;
+      errcode?: string | undefined;
+      violations?: readonly string[];
+      cause?: unknown;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'RemoteError';
     this.kind = kind;
     this.status = details.status;
     this.errcode = details.errcode;
+    this.violations = details.violations ?? [];
   }
 }
 
@@ -121,20 +130,36 @@ export interface RoomPlan {
   }[];
 }
 
-/** Something about which a check of ours may have to be asked over HTTP, before the room's queue is entered. */
-export type Matter =
-  | { readonly kind: 'send'; readonly room: RoomView; readonly event: LocalEvent }
-  | {
-      readonly kind: 'invite';
-      readonly from: string;
-      readonly to: string;
-      readonly room?: RoomView | undefined;
-    }
-  | { readonly kind: 'join'; readonly userId: string; readonly where: RoomView | string }
-  | { readonly kind: 'receive'; readonly room: RoomView; readonly event: RoomEvent };
+/** An invitation between one of ours and one of a partner. */
+export interface Invitation {
+  readonly direction: Direction;
+  readonly roomId: string;
+  readonly inviter: string;
+  readonly invitee: string;
+  readonly reason?: string | undefined;
+  readonly isDirect?: boolean | undefined;
+  /** As the room is called, for whoever decides. */
+  readonly roomName?: string | undefined;
+}
 
-/** What those checks said, by the partner for whose policy they were asked. */
-export type Verdicts = ReadonlyMap<string, CallbackVerdict>;
+/** What was decided about an invitation before it was tried. */
+export type Standing = 'none' | 'approved' | 'refused';
+
+/** Where invitations wait for somebody's word. */
+export interface HeldInvitations {
+  /**
+   * Puts an invitation into the queue, once however often it is tried; on disk when it resolves. `waitsFor`: whose
+   * word is missing; what is given back says whose word is waited for. Undefined: too many wait.
+   */
+  hold(
+    invitation: Invitation,
+    waitsFor: 'us' | 'them',
+  ): Promise<{ readonly id: string; readonly waitsFor: 'us' | 'them' } | undefined>;
+  /** Uses up the approval of an invitation of a partner: for its write set; `done` when that is on disk. */
+  use(invitation: Invitation): { readonly ops: readonly WriteOp[]; done(): void };
+  /** An invitation of ours is in its room. */
+  ended(invitation: Invitation): Promise<void>;
+}
 
 /** How our clients are shown the people of another server. */
 export interface ExternalLabel {
@@ -146,18 +171,12 @@ export interface ExternalLabel {
 
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
-  /**
-   * Asks the checks that policies name; undefined where there is none to ask, which is the usual case. What they said
-   * is given to the question itself, which also answers anew all that may have changed meanwhile. Rejects with
-   * `TryAgain` when the island stops.
-   */
-  consult(matter: Matter): (() => Promise<Verdicts>) | undefined;
-  /** `room` is absent where we do not hold it: an invitation from outside. */
-  mayInvite(from: string, to: string, room: RoomView | undefined, verdicts: Verdicts): Decision;
+  /** A room's id alone where we do not hold it: an invitation from outside. */
+  mayInvite(from: string, to: string, where: RoomView | string): Decision;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
   /** Asked before an event of ours is signed. */
-  maySend(room: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision>;
+  maySend(room: RoomView, event: LocalEvent): Decision | Promise<Decision>;
   mayCreate(plan: RoomPlan): Decision;
   /** The highest power level that a user may be given; infinity for our own people. */
   powerLimit(userId: string): number;
@@ -165,9 +184,9 @@ export interface Border {
    * May one of ours join that room, or (where we do not hold it) a room that a server lets them into? May one of a
    * partner join a room of ours?
    */
-  mayJoin(userId: string, where: RoomView | string, verdicts?: Verdicts): Decision;
+  mayJoin(userId: string, where: RoomView | string): Decision;
   /** How our clients are shown the people of another server; undefined: as they are. Asked for every member event. */
   labelOf(serverName: string): ExternalLabel | undefined;
   /** What is wrong with an event of others that takes its place in the room all the same: a quarantine. */
-  judgeReceived(room: RoomView, event: RoomEvent, verdicts?: Verdicts): Decision;
+  judgeReceived(room: RoomView, event: RoomEvent): Decision;
 }

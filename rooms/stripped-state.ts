@@ -38,7 +38,7 @@ export function stripState(events: readonly JsonValue[], inviter: string): Strip
 
 /**
  * What an invited user is shown of the room (`invite_state` of `/sync`), the invitation itself last; undefined
- * for somebody who is not invited. For rooms of partners it is what came with the invitation.
+ * for somebody who is not invited, or by an invitation in quarantine. For rooms of partners it is what came with the invitation.
  */
 export async function inviteStateFor(
   ctx: RoomContext,
@@ -51,6 +51,8 @@ export async function inviteStateFor(
   const room = await ctx.rooms.get(roomId);
   const invite = room?.get('m.room.member', userId);
   if (room === undefined || invite === undefined || room.membership(userId) !== 'invite') return undefined;
+  // One that the border objects to takes its place in the room, and is nothing to the user.
+  if (invite.quarantined) return undefined;
   const state = strippedTypes.map((type) => room.get(type, ''));
   state.push(room.get('m.room.member', invite.pdu.sender), invite);
   return state.flatMap((event) =>

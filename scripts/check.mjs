@@ -1,5 +1,5 @@
-// `npm run check`: types, formatting and lint, unused code, import directions. Runs them side by side and prints
-// what each has to say; ends with 1 if one of them is not content.
+// `npm run check`: types, formatting and lint, unused code, import directions, generated documents. Runs them
+// side by side and prints what each has to say; ends with 1 if one of them is not content.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -27,6 +27,7 @@ const checks = [
     '--reporter=dot',
     'tests/architecture.test.ts',
   ],
+  ['generated documents', program('tsx'), 'scripts/docs.ts', '--check'],
 ];
 
 function run([name, ...command]) {

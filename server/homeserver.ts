@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { Config, PartnerConfig } from '../config/config.ts';
 import { afterReload } from '../config/reloadable.ts';
+import { Approvals } from '../federation/approvals/approvals.ts';
 import { DecisionJournal } from '../federation/decision-journal.ts';
 import { Federation } from '../federation/federation.ts';
 import { loadOverlays, PartnerActions } from '../federation/partner-actions.ts';
+import { PartnerLines } from '../federation/partner-lines.ts';
 import { type PartnerChanges, PartnerRegistry } from '../federation/partners.ts';
 import { LocalPeople } from '../federation/people.ts';
 import { isRoomVersionId } from '../protocol/room-versions.ts';
@@ -13,6 +15,7 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import type { AdminContext } from './admin/context.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
+import { recordStart, recordStop } from './island-lines.ts';
 import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
@@ -54,6 +57,7 @@ export class Homeserver {
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
+  readonly #partnerLines: PartnerLines;
   readonly #live: LiveConfig;
   readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
@@ -73,6 +77,7 @@ export class Homeserver {
     partnerActions: PartnerActions;
     keys: IslandKeys;
     journal: DecisionJournal;
+    partnerLines: PartnerLines;
     ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
@@ -89,6 +94,7 @@ export class Homeserver {
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
     this.journal = parts.journal;
+    this.#partnerLines = parts.partnerLines;
     this.#live = parts.live;
     this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
@@ -126,8 +132,8 @@ export class Homeserver {
         partners,
         actions: partnerActions,
         people,
+        approvals: await Approvals.load({ db, clock, log: log.child({ sub: 'approvals' }) }),
         asked: journal.asked,
-        warned: journal.warned,
         db,
         clock,
         random,
@@ -151,6 +157,7 @@ export class Homeserver {
         remote: federation.remote,
         keys: federation.keys,
         border: federation.border,
+        invitations: federation.approvals,
         clock,
         random,
         log: log.child({ sub: 'rooms' }),
@@ -171,7 +178,6 @@ export class Homeserver {
         fetchRemote: (origin, mediaId, maxBytes) => federation.remote.fetchMedia(origin, mediaId, maxBytes),
         mayRead: (userId, origin, file) =>
           federation.border.mayTransferFiles(origin, 'inbound', file, userId),
-        mayKeep: (origin, file) => federation.border.mayPassFile(origin, 'inbound', file),
       });
       await media.tidy();
       const tracker = new TypingTracker(clock, (roomId) =>
@@ -239,6 +245,9 @@ export class Homeserver {
         handler: ({ resources }, addressOf) => buildClientApi(api, { resources, addressOf }).callback(),
         attachLink: (server, addressOf) => federation.attach(server, addressOf),
       });
+      await recordStart(db, config);
+      const partnerLines = new PartnerLines({ partners, db, clock, log: log.child({ sub: 'audit' }) });
+      await partnerLines.start(federation.link);
       await federation.start({
         engine,
         media: {
@@ -270,6 +279,7 @@ export class Homeserver {
         partnerActions,
         keys,
         journal,
+        partnerLines,
         ownKeys,
         listeners,
         typing: tracker,
@@ -324,6 +334,11 @@ export class Homeserver {
     await closed;
     await this.journal.flush();
     this.accounts.flush();
+    await this.#partnerLines.stop();
+    // What was recorded before belongs before it.
+    await this.db.audit.settled();
+    // On a full disk it stops all the same; the writer has said why.
+    await recordStop(this.db, this.config).catch(() => undefined);
     await this.db.close();
   }
 }

@@ -8,7 +8,7 @@ export function contextOf(
   clock: Clock,
   files: Omit<IslandParts, 'federation' | 'engine'>,
 ): AdminContext & { readonly island: IslandParts } {
-  const { db, accounts, people, partners, partnerActions, federation, engine } = homeserver;
+  const { db, accounts, people, partners, partnerActions, ownKeys, federation, engine } = homeserver;
   return {
     // What is in force, also after a reload.
     get config() {
@@ -20,6 +20,8 @@ export function contextOf(
     people,
     partners,
     partnerActions,
+    ownKeys,
+    approvals: federation.approvals,
     island: { federation, engine, ...files },
   };
 }

@@ -1,12 +1,14 @@
 import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { describeProblems } from '../config/problem.ts';
-import type { PartnerChanges } from '../federation/partners.ts';
+import type { LoadedFiles } from '../config/load.ts';
 import { StorageError } from '../storage/database.ts';
+import type { AdminContext } from './admin/context.ts';
+import { operationsByName, perform } from './admin/perform.ts';
+import { roles } from './admin/roles.ts';
 import { AdminError } from './admin-error.ts';
 import { ControlClient } from './control/control-client.ts';
 import { ControlServer } from './control/control-server.ts';
 import { type Homeserver, type HomeserverDeps, startHomeserver } from './homeserver.ts';
+import { Reloader } from './reloader.ts';
 import { contextOf } from './running-context.ts';
 
 /** So long a command may have the database while the island wants to start. */
@@ -17,22 +19,25 @@ const againMs = 100;
 export class RunningIsland {
   readonly homeserver: Homeserver;
   readonly #deps: HomeserverDeps;
+  readonly reloader: Reloader;
+  #context: AdminContext | undefined;
   #control: ControlServer | undefined;
-  #reload: Promise<unknown> = Promise.resolve();
 
-  private constructor(homeserver: Homeserver, deps: HomeserverDeps) {
+  private constructor(homeserver: Homeserver, loaded: LoadedFiles, deps: HomeserverDeps) {
+    const { clock, log } = deps;
     this.homeserver = homeserver;
     this.#deps = deps;
+    this.reloader = new Reloader({ homeserver, loaded, clock, log: log.child({ sub: 'config' }) });
   }
 
   /** Resolves when it listens. Rejects with a message for the administrator, among them that it runs already. */
-  static async start(config: Config, deps: HomeserverDeps): Promise<RunningIsland> {
-    const homeserver = await startWhenFree(config, deps);
-    const island = new RunningIsland(homeserver, deps);
+  static async start(loaded: LoadedFiles, deps: HomeserverDeps): Promise<RunningIsland> {
+    const homeserver = await startWhenFree(loaded.config, deps);
+    const island = new RunningIsland(homeserver, loaded, deps);
     try {
       await island.#openControl();
       // A partner that was added after the configuration was read, and before commands could say so.
-      await island.reload();
+      await island.reloader.reload();
     } catch (error) {
       await island.close();
       throw error;
@@ -41,8 +46,12 @@ export class RunningIsland {
   }
 
   async #openControl(): Promise<void> {
-    const { homeserver } = this;
-    const context = contextOf(homeserver, this.#deps.clock, { reload: () => this.reload() });
+    const { homeserver, reloader } = this;
+    const context = contextOf(homeserver, this.#deps.clock, {
+      reload: (options) => reloader.reload(options),
+      diff: () => reloader.diff(),
+    });
+    this.#context = context;
     this.#control = await ControlServer.open({
       dataDirectory: homeserver.config.dataDirectory,
       context,
@@ -51,34 +60,16 @@ export class RunningIsland {
     homeserver.openAdmin(context);
   }
 
-  /**
-   * Reads the configuration again and takes over its partners. Throws AdminError for one with mistakes; then
-   * everything stays as it is. One after the other: what is on disk last is what is in force.
-   */
-  reload(): Promise<{ partners: number }> {
-    const reload = this.#reload.then(() => this.#readPartners());
-    this.#reload = reload.catch(() => undefined);
-    return reload;
-  }
-
-  async #readPartners(): Promise<{ partners: number }> {
-    const { file, directory, serverName } = this.homeserver.config;
-    const loaded = await loadConfig(file, { now: this.#deps.clock.now() });
-    if (!loaded.ok) throw new AdminError(describeProblems(loaded.problems, directory));
-    const { partners } = loaded.config;
-    if (loaded.config.serverName !== serverName)
-      throw new AdminError(
-        `The island runs as ${serverName}, and the configuration now says ${loaded.config.serverName}`,
-      );
-    const changes = this.homeserver.replacePartners(partners);
-    const names = (list: PartnerChanges['added']): string[] => list.map((partner) => partner.serverName);
-    const { added, changed, removed } = changes;
-    if (added.length + changed.length + removed.length > 0)
-      this.#deps.log.info(
-        { added: names(added), changed: names(changed), removed: names(removed) },
-        'partners changed',
-      );
-    return { partners: partners.length };
+  /** As the command `archipelago reload`, for whoever sent this process SIGHUP. Never rejects: the log says it all. */
+  async reloadBySignal(): Promise<void> {
+    const reload = operationsByName.get('config.reload');
+    if (reload === undefined || this.#context === undefined) return;
+    try {
+      await perform(this.#context, reload, {}, { name: 'SIGHUP', roles: new Set(roles) });
+    } catch (error) {
+      // The reloader logged what is wrong with the files.
+      if (!(error instanceof AdminError)) this.#deps.log.error({ err: error }, 'a reload failed');
+    }
   }
 
   /** Stops accepting, finishes what is open, says good-bye on the links, writes what is left. */

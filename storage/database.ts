@@ -11,6 +11,7 @@ import { openPostgres } from './sources/postgres.ts';
 import { openSqlite } from './sources/sqlite.ts';
 import { AccountDataStore } from './stores/account-data-store.ts';
 import { AliasStore } from './stores/alias-store.ts';
+import { ApprovalStore } from './stores/approval-store.ts';
 import { DecisionStore } from './stores/decision-store.ts';
 import { DepartmentStore } from './stores/department-store.ts';
 import { DeviceStore } from './stores/device-store.ts';
@@ -71,6 +72,7 @@ export interface Database {
   readonly partnerStates: PartnerStateStore;
   readonly partnerOverlays: PartnerOverlayStore;
   readonly quarantine: QuarantineStore;
+  readonly approvals: ApprovalStore;
   readonly departments: DepartmentStore;
   readonly localNotices: LocalNoticeStore;
   readonly serverNotices: ServerNoticeStore;
@@ -145,6 +147,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     partnerStates: new PartnerStateStore(reader),
     partnerOverlays: new PartnerOverlayStore(reader),
     quarantine: new QuarantineStore(reader),
+    approvals: new ApprovalStore(reader),
     departments: new DepartmentStore(reader),
     localNotices: new LocalNoticeStore(reader),
     serverNotices: new ServerNoticeStore(reader),

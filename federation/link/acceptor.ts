@@ -23,6 +23,8 @@ export interface AcceptorDeps {
   takeKey(partner: LinkPartner, evidence: KeyEvidence): Promise<LinkPartner | undefined>;
   /** A partner asked with a key that nothing proves. */
   onUnannounced(serverName: string, evidence: KeyEvidence): void;
+  /** Somebody was not let in; `origin` is who they say they are. */
+  onRefused(origin: string | undefined, reason: string): void;
   /** `release` is to be called when the handshake is over; the socket's end does it too. */
   onChannel(
     channel: WebSocketChannel,
@@ -78,6 +80,7 @@ export class Acceptor {
     if (!verdict.ok) {
       const { reason, origin, unannounced } = verdict;
       log.warn({ audit: true, reason, origin, address }, 'refused an upgrade to a link');
+      this.#deps.onRefused(origin, reason);
       if (origin !== undefined && unannounced !== undefined) this.#deps.onUnannounced(origin, unannounced);
       abort(socket, verdict.status, verdict.retryAfterMs);
       return;

@@ -78,7 +78,10 @@ const defaultWaitMs = 10_000;
  */
 export class LinkManager extends EventEmitter<{
   up: [serverName: string];
-  down: [serverName: string];
+  /** Why the last link ended. */
+  down: [serverName: string, reason: string];
+  /** A link did not come into being, in either direction; who knocks may be nobody that is known. */
+  refused: [serverName: string | undefined, reason: string];
   notice: [serverName: string, notice: JsonObject];
 }> {
   readonly #deps: LinkManagerDeps;
@@ -136,6 +139,7 @@ export class LinkManager extends EventEmitter<{
       isAccepting: () => this.#isRunning,
       takeKey: (partner, evidence) => this.#takeKey(partner, evidence),
       onUnannounced: (partner, evidence) => this.#unannounced(partner, evidence),
+      onRefused: (origin, reason) => this.#told(() => this.emit('refused', origin, reason)),
       onChannel: (channel, partner, offers, release) => this.#accept(channel, partner, offers, release),
     });
   }
@@ -215,6 +219,16 @@ export class LinkManager extends EventEmitter<{
     this.#known.get(serverName)?.links.usable()?.notice(notice);
   }
 
+  /** Whether a partner's process answers over its link within `timeoutMs`. */
+  async ping(serverName: string, timeoutMs: number): Promise<boolean> {
+    return (await this.#known.get(serverName)?.links.usable()?.ping(timeoutMs)) ?? false;
+  }
+
+  /** Why the last dial came to nothing; undefined if it did not. */
+  lastFailure(serverName: string): string | undefined {
+    return this.#known.get(serverName)?.lastFailure;
+  }
+
   /** Our own key changed: every link is left in good order and made again with the new one. */
   renew(): void {
     for (const { links } of this.#known.values()) for (const link of links.all()) link.leave('new key');
@@ -291,6 +305,7 @@ export class LinkManager extends EventEmitter<{
     } catch (error) {
       if (signal.aborted) return { kind: 'soon' };
       if (error instanceof HandshakeRefused && isWrongPeer(error)) {
+        this.#told(() => this.emit('refused', serverName, error.reason));
         if (error.unannounced !== undefined) this.#unannounced(serverName, error.unannounced);
         else
           log.error(
@@ -322,6 +337,7 @@ export class LinkManager extends EventEmitter<{
     const wire = { channel, partner, dialledBy: 'them', subprotocol: linkSubprotocol, offers } as const;
     this.#setUp(wire, release).catch((error: unknown) => {
       const reason = error instanceof HandshakeRefused ? error.reason : String(error);
+      this.#told(() => this.emit('refused', serverName, reason));
       if (error instanceof HandshakeRefused && error.unannounced !== undefined)
         this.#unannounced(serverName, error.unannounced);
       this.#log.warn(
@@ -372,19 +388,23 @@ export class LinkManager extends EventEmitter<{
   #onEnd(serverName: string, link: Link, why: string): void {
     this.#log.info({ partner: serverName, dialledBy: link.dialledBy, reason: why }, 'link is down');
     this.#knownOf(serverName).links.remove(link);
-    this.#refresh(serverName);
+    this.#refresh(serverName, why);
   }
 
   /** Tells of a change, and dials where a link is missing. */
-  #refresh(serverName: string): void {
+  #refresh(serverName: string, why = 'it is being left'): void {
     const { links, redial } = this.#knownOf(serverName);
     const change = links.change();
     if (change === 'down') redial.soon();
     if (change === undefined) return;
+    this.#told(() => (change === 'up' ? this.emit(change, serverName) : this.emit(change, serverName, why)));
+  }
+
+  #told(emit: () => void): void {
     try {
-      this.emit(change, serverName);
+      emit();
     } catch (err) {
-      this.#log.error({ err, partner: serverName }, 'a listener of links failed');
+      this.#log.error({ err }, 'a listener of links failed');
     }
   }
 

@@ -5,6 +5,7 @@ import type { SigningKey } from '../../protocol/signing.ts';
 import { badJson, RoomError } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
+import type { Approvals } from '../approvals/approvals.ts';
 import type { PartnerBorder } from '../border.ts';
 import type { FederationResponse } from '../exchange.ts';
 import type { Inbound } from '../inbound/inbound.ts';
@@ -36,6 +37,7 @@ export interface RouteParts {
   readonly db: Database;
   readonly border: PartnerBorder;
   readonly media: LocalMedia;
+  readonly approvals: Approvals;
   readonly inbound: Inbound;
   /** How the lanes of a partner stand here, both ways. */
   standings(partner: string): Promise<LaneStandings>;

@@ -3,6 +3,7 @@ import { event } from './event.ts';
 import { eventAuth } from './event-auth.ts';
 import { getMissingEvents } from './get-missing-events.ts';
 import { invite, inviteV1 } from './invite.ts';
+import { inviteApproved } from './invite-approved.ts';
 import { keyServer } from './key-server.ts';
 import { lanes } from './lanes.ts';
 import { makeJoin } from './make-join.ts';
@@ -32,6 +33,7 @@ export const federationRoutes: readonly FederationRoute[] = [
   sendLeaveV1,
   invite,
   inviteV1,
+  inviteApproved,
   event,
   state,
   stateIds,

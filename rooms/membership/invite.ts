@@ -2,17 +2,20 @@ import type { Pdu, RoomEvent } from '../../protocol/event.ts';
 import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { buildEvent, type EventRequest, nextPlace } from '../build.ts';
-import { consulted, noVerdicts } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { badGateway, forbidden, invalidParam, notFound, requireAllowed } from '../errors.ts';
-import { RemoteError } from '../ports.ts';
+import { type Invitation, RemoteError } from '../ports.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { admit } from '../receive/admit.ts';
 import { checkWire } from '../receive/wire.ts';
 import type { Room } from '../room.ts';
 import { addLocal, inRoom, requireJoined } from '../send.ts';
 import { strippedTypes } from '../stripped-state.ts';
+import { holdElsewhere, holdOutbound, needsApproval } from './held.ts';
 import { remoteRefusal } from './remote-refusal.ts';
+
+/** Of a room's name as whoever decides sees it. */
+const maxNameLength = 255;
 
 export interface InviteOptions {
   readonly reason?: string | undefined;
@@ -21,8 +24,8 @@ export interface InviteOptions {
 
 /**
  * Invites a user. Somebody of a partner is invited by the handshake of `PUT /invite`: their server checks
- * and signs the event before it enters the room. Throws 403 (border, auth rules, their server's refusal),
- * 404, 502 when their server cannot be reached. Gives the id of the invitation.
+ * and signs the event before it enters the room. Throws 403 (border, auth rules, their server's refusal; an
+ * {@link InvitationHeld} where it waits for an approval), 404, 502 when their server cannot be reached. Gives the id of the invitation.
  */
 export async function inviteUser(
   ctx: RoomContext,
@@ -36,7 +39,7 @@ export async function inviteUser(
   const profile = await ctx.store.profile(target);
   const { eventId } = await inRoom(ctx, roomId, (room) => {
     requireInvitable(room, userId, target);
-    requireAllowed(ctx.border.mayInvite(userId, target, room, noVerdicts));
+    requireAllowed(ctx.border.mayInvite(userId, target, room));
     return addLocal(ctx, room, inviteRequest(userId, target, profile, options));
   });
   return { eventId };
@@ -68,18 +71,26 @@ async function inviteRemote(
   options: InviteOptions,
 ): Promise<{ eventId: string }> {
   const server = serverNameOf(target);
-  const known = await ctx.rooms.get(roomId);
-  if (known === undefined) throw notFound('Unknown room');
-  requireInvitable(known, userId, target);
-  const verdicts = await consulted(ctx, { kind: 'invite', from: userId, to: target, room: known });
-  const { event, room, state } = await ctx.rooms.exclusive(roomId, async (held) => {
+  const { event, room, state, decision } = await ctx.rooms.exclusive(roomId, async (held) => {
     if (held === undefined) throw notFound('Unknown room');
     requireInvitable(held, userId, target);
-    requireAllowed(ctx.border.mayInvite(userId, target, held, verdicts));
+    const decision = ctx.border.mayInvite(userId, target, held);
+    if (!needsApproval(decision)) requireAllowed(decision);
     const request = inviteRequest(userId, target, {}, options);
+    // Whoever is asked to approve it need not be asked about what the room itself forbids.
     const built = await buildEvent(ctx, held, await nextPlace(ctx, held), request);
-    return { event: built, room: held, state: inviteRoomState(held, userId) };
+    return { event: built, room: held, state: inviteRoomState(held, userId), decision };
   });
+  const name = room.content('m.room.name')['name'];
+  const invitation: Invitation = {
+    direction: 'outbound',
+    roomId,
+    inviter: userId,
+    invitee: target,
+    ...options,
+    roomName: typeof name === 'string' ? name.slice(0, maxNameLength) : undefined,
+  };
+  if (!decision.allowed) throw await holdOutbound(ctx, invitation, decision.violations);
   let answer: JsonValue;
   try {
     answer = await ctx.remote.invite(server, roomId, event.eventId, {
@@ -88,6 +99,8 @@ async function inviteRemote(
       inviteRoomState: state,
     });
   } catch (error) {
+    if (error instanceof RemoteError && error.violations.includes('invite_needs_approval'))
+      throw await holdElsewhere(ctx, invitation, server, error);
     throw remoteRefusal(server, 'invite', error);
   }
   const signed = checkSigned(ctx, room, event, server, answer);
@@ -99,6 +112,7 @@ async function inviteRemote(
       throw forbidden(outcome.reason ?? 'The room no longer allows this invitation');
     return { result: undefined, written };
   });
+  await ctx.invitations?.ended(invitation);
   return { eventId: event.eventId };
 }
 

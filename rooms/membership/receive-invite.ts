@@ -1,17 +1,19 @@
+import type { Pdu } from '../../protocol/event.ts';
 import { eventIdOf } from '../../protocol/hashing.ts';
 import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
 import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
 import { addSignature } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
-import { consulted } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
+import type { Invitation } from '../ports.ts';
 import { checkFormat } from '../receive/01-format.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
 import { requireAdmitted } from '../serve/guard.ts';
 import { stripState } from '../stripped-state.ts';
+import { needsApproval } from './held.ts';
 
 export interface InviteBody {
   readonly roomVersion: string;
@@ -20,6 +22,8 @@ export interface InviteBody {
 }
 
 const maxInviteState = 100;
+/** Of a room's name as whoever decides sees it. */
+const maxNameLength = 255;
 
 /**
  * `PUT /invite` of a partner: checks that it is an invitation of theirs for one of ours, signs it, and keeps
@@ -55,20 +59,28 @@ export async function receiveInvite(
   if (user?.serverName !== ctx.serverName) throw invalidParam('The invited user is not of this server');
   checkInviteState(ctx, origin, roomId, version, body.inviteRoomState);
   // The border first: whoever may not be invited is refused in the same way whether they exist or not.
-  const held = await ctx.rooms.get(roomId);
-  const verdicts = await consulted(ctx, { kind: 'invite', from: pdu.sender, to: target, room: held });
-  requireAllowed(ctx.border.mayInvite(pdu.sender, target, held, verdicts));
-  if (!(await ctx.store.isActiveUser(user.localpart))) throw notFound('No such user');
   await requireAdmitted(ctx, origin, roomId);
-  const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
+  const room = await ctx.rooms.get(roomId);
   const pending = await ctx.store.invite(roomId, target);
   // Said again, by a partner that cannot know whether we still have it: nothing new for the user.
   const isKnown = pending !== undefined && eventIdOf(pending.event, version) === eventId;
-  if (!isKnown && (await ctx.rooms.get(roomId))?.hasLocalMember() !== true) {
-    const position = nextPosition();
-    await ctx.db.writer.submit({
-      label: 'invite from a partner',
-      ops: ctx.store.inviteOps({
+  const decision = ctx.border.mayInvite(pdu.sender, target, room ?? roomId);
+  const isActive = await ctx.store.isActiveUser(user.localpart);
+  const invitation = invitationOf(pdu, roomId, body.inviteRoomState);
+  if (needsApproval(decision)) {
+    // Once it is signed it cannot be taken back.
+    if (isActive && !isKnown) await ctx.invitations?.hold(invitation, 'us');
+    if (!isKnown) requireAllowed(decision);
+  } else requireAllowed(decision);
+  if (!isActive) throw notFound('No such user');
+  const signed = addSignature(pdu, version, ctx.serverName, ctx.signingKey);
+  const isShown = !isKnown && room?.hasLocalMember() !== true;
+  const used = ctx.invitations?.use(invitation);
+  const position = nextPosition();
+  const ops = [...(used?.ops ?? [])];
+  if (isShown)
+    ops.push(
+      ...ctx.store.inviteOps({
         roomId,
         userId: target,
         event: signed,
@@ -76,10 +88,30 @@ export async function receiveInvite(
         origin,
         position,
       }),
-      notes: [{ stream: 'memberships', key: target, position, payload: { roomId, membership: 'invite' } }],
+    );
+  if (ops.length > 0) {
+    const payload = { roomId, membership: 'invite' };
+    await ctx.db.writer.submit({
+      label: 'invite from a partner',
+      ops,
+      notes: isShown ? [{ stream: 'memberships', key: target, position, payload }] : [],
     });
+    used?.done();
   }
   return signed as JsonObject;
+}
+
+function invitationOf(pdu: Pdu, roomId: string, state: readonly JsonValue[]): Invitation {
+  const named = state.find((event) => isObject(event) && event['type'] === 'm.room.name');
+  const content = isObject(named) ? named['content'] : undefined;
+  const name = isObject(content) ? content['name'] : undefined;
+  return {
+    direction: 'inbound',
+    roomId,
+    inviter: pdu.sender,
+    invitee: pdu.state_key ?? '',
+    roomName: typeof name === 'string' ? name.slice(0, maxNameLength) : undefined,
+  };
 }
 
 /**

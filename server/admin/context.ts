@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts';
+import type { Approvals } from '../../federation/approvals/approvals.ts';
 import type { Federation } from '../../federation/federation.ts';
 import type { PartnerActions } from '../../federation/partner-actions.ts';
 import type { PartnerRegistry } from '../../federation/partners.ts';
@@ -7,6 +8,8 @@ import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Accounts } from '../auth/accounts.ts';
+import type { OwnKeyService } from '../own-key-service.ts';
+import type { DiffReport, ReloadReport } from '../reload-report.ts';
 import type { Role } from './roles.ts';
 
 /** Who acts: for the audit log, and for the check of their right. */
@@ -25,6 +28,8 @@ export interface AdminContext {
   readonly people: LocalPeople;
   readonly partners: PartnerRegistry;
   readonly partnerActions: PartnerActions;
+  readonly ownKeys: OwnKeyService;
+  readonly approvals: Approvals;
   /** Undefined while the island does not run, and a command has its database. */
   readonly island: IslandParts | undefined;
 }
@@ -33,8 +38,13 @@ export interface AdminContext {
 export interface IslandParts {
   readonly federation: Federation;
   readonly engine: RoomEngine;
-  /** Reads the configuration again and takes it over, all or nothing; throws AdminError for one with mistakes. */
-  reload(): Promise<{ readonly partners: number }>;
+  /**
+   * Reads the configuration again and takes it over, all or nothing, or the entry of one partner; throws AdminError for
+   * files with mistakes.
+   */
+  reload(options: { readonly partner?: string | undefined }): Promise<ReloadReport>;
+  /** What a reload would change. */
+  diff(): Promise<DiffReport>;
 }
 
 /** The context of an operation that needs a running island. */

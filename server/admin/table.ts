@@ -1,6 +1,11 @@
 import type { Static } from 'typebox';
+import { approvalOperations } from './operations/approvals.ts';
 import { auditOperations } from './operations/audit.ts';
+import { configOperations } from './operations/config.ts';
+import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
+import { keyOperations } from './operations/keys.ts';
+import { partnerViewOperations } from './operations/partner-view.ts';
 import { partnerOperations } from './operations/partners.ts';
 import { policyOperations } from './operations/policy.ts';
 import { roleOperations } from './operations/roles.ts';
@@ -12,10 +17,15 @@ import { userOperations } from './operations/users.ts';
  */
 export const operations = [
   ...islandOperations,
+  ...configOperations,
   ...userOperations,
   ...roleOperations,
+  ...departmentOperations,
   ...partnerOperations,
   ...policyOperations,
+  ...partnerViewOperations,
+  ...keyOperations,
+  ...approvalOperations,
   ...auditOperations,
 ] as const;
 

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 /** A `homeserver.yaml` that boots as it is, with what most admins will want to change. */
 export function initialConfig(serverName: string, port: number): string {
   const host = serverName.replace(/:\d+$/, '');
-  return `# The island ${serverName}. After a change: archipelago check-config, then restart.
+  return `# The island ${serverName}. After a change: archipelago check-config, then archipelago reload.
 # Paths are relative to this file. What is not here has a default that is meant to be kept.
 
 # Stands in every user id (@ann:${serverName}) and can never change.

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
-import { reloadIfRunning } from '../control/access.ts';
+import { reloadPartner } from '../control/access.ts';
 import { systemClock } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { confirm } from './confirm.ts';
-import { plain, print, shownPath } from './terminal.ts';
+import { notePending, plain, print, shownPath } from './terminal.ts';
 
 interface PartnerAddOptions extends ConfigOption {
   readonly yes?: boolean;
@@ -35,7 +35,7 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
   });
   const { serverName } = planned.card;
   if (planned.kind === 'same') {
-    await addPartner(config, planned, () => reloadIfRunning(config));
+    await addPartner(config, planned, () => reloadPartner(config, serverName));
     print(`${serverName} is a partner by this very card already. Nothing was changed.`);
     return;
   }
@@ -46,13 +46,14 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
       'Let their admin read the fingerprint out by phone. Is it the same? Type yes: ',
       'Compare the fingerprint with their admin, then run this again with --yes.',
     );
-  const { isRunning } = await addPartner(config, planned, () => reloadIfRunning(config));
+  const { isRunning, pending } = await addPartner(config, planned, () => reloadPartner(config, serverName));
   const what =
     planned.kind === 'new' ? `${serverName} is a partner now` : `The new card of ${serverName} is in force`;
   const when = isRunning
     ? 'The running island has taken it over.'
     : 'The island does not run: it holds from its next start.';
   print(`${what}. ${when}`);
+  notePending(pending);
   if (planned.kind === 'new') print(`They have to add your card too (archipelago partner card).`);
 }
 

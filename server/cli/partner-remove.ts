@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { reloadIfRunning } from '../control/access.ts';
+import { reloadPartner } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
-import { print } from './terminal.ts';
+import { notePending, print } from './terminal.ts';
 
 export function addPartnerRemove(partners: Command): void {
   const command = partners
@@ -10,10 +10,13 @@ export function addPartnerRemove(partners: Command): void {
   withConfig(command).action(async (serverName: string, options: ConfigOption) => {
     const config = await readConfiguration(options.config);
     const { removePartner } = await import('../partners/remove-partner.ts');
-    const { isRunning } = await removePartner(config, serverName, () => reloadIfRunning(config));
+    const { isRunning, pending } = await removePartner(config, serverName, () =>
+      reloadPartner(config, serverName),
+    );
     const when = isRunning
       ? 'The running island has taken it over.'
       : 'The island does not run: it holds from its next start.';
     print(`${serverName} is no longer a partner. ${when}`);
+    notePending(pending);
   });
 }

@@ -1,21 +1,31 @@
 import { Command, CommanderError } from 'commander';
 import { AdminError, systemCode } from '../admin-error.ts';
 import { version } from '../version.ts';
+import { addApprovalApprove, addApprovalDeny, addApprovalList } from './approval.ts';
 import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
+import { addConfigDiff, addConfigShow } from './config.ts';
 import { addInit } from './init.ts';
+import { addPartnerAcceptKey } from './partner-accept-key.ts';
 import { addPartnerAdd } from './partner-add.ts';
 import { addPartnerCard } from './partner-card.ts';
+import { addPartnerDoctor } from './partner-doctor.ts';
 import { addPartnerList } from './partner-list.ts';
+import { addPartnerRecoveryKey } from './partner-recovery-key.ts';
 import { addPartnerRemove } from './partner-remove.ts';
 import { addPartnerResume } from './partner-resume.ts';
+import { addPartnerRevokeKey } from './partner-revoke-key.ts';
+import { addPartnerRotateKey } from './partner-rotate-key.ts';
+import { addPartnerShow } from './partner-show.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
 import { addPolicyExplain } from './policy-explain.ts';
 import { addPolicyReplay } from './policy-replay.ts';
+import { addReload } from './reload.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
 import { addUserDeactivate } from './user-deactivate.ts';
+import { addUserDepartmentAdd, addUserDepartmentRemove } from './user-department.ts';
 import { addUserList } from './user-list.ts';
 import { addUserResetPassword } from './user-reset-password.ts';
 import { addUserRoleAdd, addUserRoleRemove } from './user-role.ts';
@@ -59,11 +69,15 @@ export function buildProgram(): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'archipelago: ')),
     })
     .exitOverride();
-  for (const add of [addInit, addStart, addCheckConfig]) add(program);
+  for (const add of [addInit, addStart, addCheckConfig, addReload]) add(program);
+  const config = program.command('config').description('What the files say, and what is in force.');
+  for (const add of [addConfigShow, addConfigDiff]) add(config);
   const users = program.command('user').description('The people of this island.');
   for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
   const userRoles = users.command('role').description('Who administers this island, and as what.');
   for (const add of [addUserRoleAdd, addUserRoleRemove]) add(userRoles);
+  const departments = users.command('department').description('The departments that policies name.');
+  for (const add of [addUserDepartmentAdd, addUserDepartmentRemove]) add(departments);
   const partners = program
     .command('partner')
     .description('The islands that this one talks to. Nobody, until you add them.');
@@ -71,13 +85,23 @@ export function buildProgram(): Command {
     addPartnerCard,
     addPartnerAdd,
     addPartnerList,
+    addPartnerShow,
+    addPartnerDoctor,
     addPartnerSuspend,
     addPartnerResume,
     addPartnerRemove,
+    addPartnerRotateKey,
+    addPartnerRecoveryKey,
+    addPartnerAcceptKey,
+    addPartnerRevokeKey,
   ])
     add(partners);
   const policy = program.command('policy').description('What may cross the border, and why.');
   for (const add of [addPolicyExplain, addPolicyReplay]) add(policy);
+  const approvals = program
+    .command('approval')
+    .description('Invitations that wait for a word, where a policy says `approve`.');
+  for (const add of [addApprovalList, addApprovalApprove, addApprovalDeny]) add(approvals);
   const audit = program
     .command('audit')
     .description('The log of what admins did: each line holds the one before it.');

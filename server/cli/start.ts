@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { Homeserver } from '../homeserver.ts';
 import { systemClock, systemRandom } from '../runtime.ts';
-import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
+import { type ConfigOption, readFiles, withConfig } from './configuration.ts';
 import { type LogOptions, logFormats, logLevels } from './log-options.ts';
 import { commandLine, shownPath } from './terminal.ts';
 
@@ -14,7 +14,7 @@ export function addStart(program: Command): void {
   const command = program
     .command('start')
     .description(
-      'Run the island until it is told to stop (SIGTERM, Ctrl-C). The first start makes its keys.',
+      'Run the island until it is told to stop (SIGTERM, Ctrl-C). The first start makes its keys. SIGHUP reads the configuration again.',
     );
   withConfig(command)
     .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
@@ -28,7 +28,11 @@ export function addStart(program: Command): void {
 
 async function start(options: ConfigOption & LogOptions): Promise<void> {
   const signalled = stopSignal();
-  const config = await readConfiguration(options.config);
+  // Without a listener the signal would end the process; while the island starts there is nothing to reload.
+  let reload = (): void => undefined;
+  process.on('SIGHUP', () => reload());
+  const loaded = await readFiles(options.config);
+  const { config } = loaded;
   // Loaded only here: no other command needs all of it.
   const { makeLog } = await import('./log.ts');
   const { RunningIsland } = await import('../running-island.ts');
@@ -37,7 +41,8 @@ async function start(options: ConfigOption & LogOptions): Promise<void> {
     log.fatal({ err: error }, 'unexpected error: the island ends');
     process.exit(1);
   });
-  const island = await RunningIsland.start(config, { clock: systemClock, random: systemRandom, log });
+  const island = await RunningIsland.start(loaded, { clock: systemClock, random: systemRandom, log });
+  reload = () => void island.reloadBySignal();
   log.info({ serverName: config.serverName, urls: publicUrls(config, island.homeserver) }, 'island ready');
   await hints(config, island.homeserver, log);
 

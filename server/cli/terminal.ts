@@ -49,3 +49,13 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
 export function plain(text: string): string {
   return text.replace(/\p{C}/gu, '?');
 }
+
+/** That files were changed which nobody reloaded: they are not in force. */
+export function notePending(keys: readonly string[]): void {
+  if (keys.length === 0) return;
+  const some = keys.slice(0, 3).join(', ');
+  const rest = keys.length > 3 ? ` and ${keys.length - 3} more` : '';
+  note(
+    `note: the files say something else too that is not in force yet: ${some}${rest} (archipelago reload)`,
+  );
+}

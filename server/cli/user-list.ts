@@ -18,11 +18,12 @@ export function addUserList(users: Command): void {
     else
       print(
         table(
-          ['USER', 'NAME', 'ROLES', 'STATE', 'SINCE'],
+          ['USER', 'NAME', 'ROLES', 'DEPARTMENTS', 'STATE', 'SINCE'],
           list.map((user) => [
             user.user_id,
             user.display_name ?? '',
             user.roles.length === 0 ? 'user' : user.roles.join(', '),
+            user.departments.join(', '),
             user.deactivated ? 'deactivated' : 'active',
             new Date(user.created_ts).toISOString().slice(0, 10),
           ]),

@@ -61,9 +61,12 @@ async function tryOpen(config: Config, mayWait: boolean) {
   }
 }
 
-/** Lets the island read its configuration again, if it runs. */
-export async function reloadIfRunning(config: Config): Promise<{ readonly isRunning: boolean }> {
+/** Lets the island take over the entry of one partner, if it runs; gives what else the files say that is not in force. */
+export async function reloadPartner(
+  config: Config,
+  partner: string,
+): Promise<{ readonly isRunning: boolean; readonly pending: readonly string[] }> {
   const island = await connectTo(config);
-  await island?.call('config.reload', {});
-  return { isRunning: island !== undefined };
+  const report = await island?.call('config.reload', { partner });
+  return { isRunning: island !== undefined, pending: report?.pending ?? [] };
 }

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import type { Config } from '../../config/config.ts';
+import { Approvals } from '../../federation/approvals/approvals.ts';
 import { loadOverlays, PartnerActions } from '../../federation/partner-actions.ts';
 import { PartnerRegistry } from '../../federation/partners.ts';
 import { LocalPeople } from '../../federation/people.ts';
@@ -7,6 +8,8 @@ import { openDatabase } from '../../storage/database.ts';
 import { commandLine, direct } from '../admin/perform.ts';
 import type { Administration } from '../admin/table.ts';
 import { Accounts } from '../auth/accounts.ts';
+import { loadOwnKeys } from '../keys.ts';
+import { OwnKeyService } from '../own-key-service.ts';
 import { systemClock, systemRandom } from '../runtime.ts';
 
 /**
@@ -25,6 +28,9 @@ export async function openStopped(
     await db.metadata.claimServerName(serverName);
     const overlays = await loadOverlays(db);
     const partners = new PartnerRegistry({ serverName, clock, partners: config.partners, overlays });
+    const own = await loadOwnKeys(config, random);
+    const ownKeys = new OwnKeyService({ config, own, db, clock, random, log });
+    await ownKeys.noteAtStart();
     const context = {
       config,
       db,
@@ -32,7 +38,9 @@ export async function openStopped(
       accounts: new Accounts({ serverName, db, clock, random }),
       people: new LocalPeople(serverName, await db.departments.all()),
       partners,
+      approvals: await Approvals.load({ db, clock, log }),
       partnerActions: new PartnerActions({ partners, db, clock, log }),
+      ownKeys,
       island: undefined,
     };
     return { administration: direct(context, commandLine), close: () => db.close() };

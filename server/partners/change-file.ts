@@ -9,6 +9,8 @@ import { deleteFile, makeFolder, replaceFile } from '../files.ts';
 /** Whether a running island has taken the change over; a stopped one does at its next start. */
 export interface Applied {
   readonly isRunning: boolean;
+  /** Keys of which the files say something else than what is in force, since nobody reloaded them. */
+  readonly pending: readonly string[];
 }
 
 /** Lets the island take its configuration over, if it runs. */

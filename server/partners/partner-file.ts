@@ -69,7 +69,7 @@ export function holdsOnly(text: string, serverName: string): boolean {
   );
 }
 
-function entryOf(document: Document, serverName: string): YAMLMap | undefined {
+export function entryOf(document: Document, serverName: string): YAMLMap | undefined {
   const partners = document.get('partners');
   if (!isSeq(partners)) return undefined;
   return partners.items.find(

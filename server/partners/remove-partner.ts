@@ -15,7 +15,7 @@ export async function removePartner(config: Config, serverName: string, reload: 
   const isOurs = isInOwnFile(config, partner) && holdsOnly(await readFile(file, 'utf8'), serverName);
   if (!isOurs)
     throw new AdminError(
-      `The partner ${serverName} was written by hand: remove the entry that begins at ${file}:${line}, then restart the island`,
+      `The partner ${serverName} was written by hand: remove the entry that begins at ${file}:${line}, then archipelago reload`,
     );
   return applyChange(config, file, null, reload);
 }

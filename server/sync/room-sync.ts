@@ -128,7 +128,8 @@ export class RoomSync {
         const joined = await this.#joined(scope, record);
         if (joined !== undefined) sections.join[roomId] = joined;
       } else if (membership === 'invite') {
-        if (isNews) sections.invite[roomId] = await this.#invited(userId, roomId);
+        const invited = isNews ? await this.#invited(userId, roomId) : undefined;
+        if (invited !== undefined) sections.invite[roomId] = invited;
       } else if (membership === 'leave' || membership === 'ban') {
         if (since === undefined ? includeLeft : isNews)
           sections.leave[roomId] = await leftRoom(this.#deps, scope, record);
@@ -137,7 +138,8 @@ export class RoomSync {
     for (const { roomId, streamPos, ended } of invites) {
       if (streamPos <= after || !acceptsRoom(filter.room, roomId)) continue;
       if (!ended) {
-        sections.invite[roomId] = await this.#invited(userId, roomId);
+        const invited = await this.#invited(userId, roomId);
+        if (invited !== undefined) sections.invite[roomId] = invited;
         delete sections.leave[roomId];
       } else if (since !== undefined && sections.leave[roomId] === undefined) {
         sections.leave[roomId] = await timelineSection(
@@ -309,8 +311,10 @@ export class RoomSync {
       .map((event) => selectFields(event, scope.filter.event_fields));
   }
 
-  async #invited(userId: string, roomId: string): Promise<JsonObject> {
-    return { invite_state: { events: (await this.#deps.engine.inviteState(userId, roomId)) ?? [] } };
+  /** Undefined for an invitation that is not shown, or is none any more. */
+  async #invited(userId: string, roomId: string): Promise<JsonObject | undefined> {
+    const events = await this.#deps.engine.inviteState(userId, roomId);
+    return events === undefined ? undefined : { invite_state: { events } };
   }
 }
 

@@ -1,4 +1,4 @@
-import { int, intOrNull, table, text, textOrNull } from './table.ts';
+import { int, intOrNull, type RowOf, table, text, textOrNull } from './table.ts';
 
 /** Tables of the border. */
 
@@ -50,7 +50,7 @@ export const approvals = table(
     room_id: text,
     inviter: text,
     invitee: text,
-    /** `waiting`, `approved`, `denied`. */
+    /** As `federation/approvals/approval.ts` names them. */
     state: text,
     /** What is needed to go on with it. */
     json: text,
@@ -61,6 +61,8 @@ export const approvals = table(
   ['approval_id'],
   [{ name: 'approvals_state', columns: ['state', 'created_ts'] }],
 );
+
+export type ApprovalRow = RowOf<typeof approvals>;
 
 /** Events whose content our clients are not shown, and why. A row that is gone was released. */
 export const quarantine = table('quarantine', { event_nid: int, violations: text, created_ts: int }, [

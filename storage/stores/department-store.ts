@@ -23,11 +23,11 @@ export class DepartmentStore {
     return departments;
   }
 
-  /** Replaces those of one person. */
-  set(localpart: string, departments: readonly string[]): WriteOp[] {
-    const rows = [...new Set(departments)].map((department) => ({ localpart, department }));
-    const ops: WriteOp[] = [{ kind: 'delete', table: 'departments', where: { localpart } }];
-    if (rows.length > 0) ops.push({ kind: 'insert', table: 'departments', rows });
-    return ops;
+  add(localpart: string, department: string): WriteOp[] {
+    return [{ kind: 'insert', table: 'departments', rows: [{ localpart, department }], orIgnore: true }];
+  }
+
+  remove(localpart: string, department: string): WriteOp[] {
+    return [{ kind: 'delete', table: 'departments', where: { localpart, department } }];
   }
 }

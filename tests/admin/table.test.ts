@@ -19,6 +19,8 @@ const samples: Partial<Record<OperationName, JsonObject>> = {
   'user.deactivate': { user: 'bob' },
   'role.add': { user: 'ann', role: 'support' },
   'role.remove': { user: 'ann', role: 'support' },
+  'department.add': { user: 'ann', department: 'purchasing' },
+  'department.remove': { user: 'ann', department: 'purchasing' },
   'partner.suspend': { server_name: 'bolt.test', reason: 'a test' },
   'partner.resume': { server_name: 'bolt.test' },
 };

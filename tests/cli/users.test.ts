@@ -74,6 +74,7 @@ describe('archipelago user', function () {
             localpart: 'ann',
             display_name: null,
             roles: ['owner', 'admin'],
+            departments: [],
             deactivated: false,
           },
           {
@@ -81,13 +82,14 @@ describe('archipelago user', function () {
             localpart: 'bob',
             display_name: null,
             roles: [],
+            departments: [],
             deactivated: false,
           },
         ],
       );
       assert.ok(Number(list[0]?.['created_ts']) > Date.now() - 600_000);
       const table = (await succeeds(['user', 'list', '-c', config])).split('\n');
-      assert.match(table[0] ?? '', /^USER +NAME +ROLES +STATE +SINCE$/);
+      assert.match(table[0] ?? '', /^USER +NAME +ROLES +DEPARTMENTS +STATE +SINCE$/);
       assert.match(table[1] ?? '', /^@ann:acme\.test +owner, admin +active +\d{4}-\d\d-\d\d$/);
     });
 
@@ -115,6 +117,24 @@ describe('archipelago user', function () {
         wrong.stderr,
         /Allowed choices are owner, admin, partner-manager, security, auditor, support/,
       );
+    });
+
+    it('department add and remove say what policies go by', async () => {
+      const department = (verb: string, user: string, name: string) =>
+        succeeds(['user', 'department', verb, user, name, '-c', config]);
+      assert.equal(
+        await department('add', 'bob', 'purchasing desk'),
+        '@bob:acme.test belongs to "purchasing desk" now.\n',
+      );
+      assert.match(await department('add', '@bob:acme.test', 'purchasing desk'), /belonged to .* already/);
+      assert.deepEqual((await users(config))[1]?.['departments'], ['purchasing desk']);
+      await assert.rejects(
+        control.call('department.add', { user: 'bob', department: 'sales ' }),
+        /The parameter department must match pattern/,
+      );
+      assert.match(await department('remove', 'bob', 'purchasing desk'), /no longer belongs/);
+      assert.match(await department('remove', 'bob', 'purchasing desk'), /did not belong/);
+      assert.deepEqual((await users(config))[1]?.['departments'], []);
     });
 
     it('reset-password ends every session at once', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config/config.ts';
-import { type LoadedConfig, type LoadOptions, loadConfig } from '../../config/load.ts';
+import { type LoadedConfig, type LoadedFiles, type LoadOptions, loadConfig } from '../../config/load.ts';
 import { formatProblem } from '../../config/problem.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
@@ -38,9 +38,14 @@ export class ConfigFolder {
 
   /** What it was read as; fails if it has mistakes. */
   async config(options: LoadOptions = {}): Promise<Config> {
+    return (await this.files(options)).config;
+  }
+
+  /** The same, with where each value stands. */
+  async files(options: LoadOptions = {}): Promise<LoadedFiles> {
     const loaded = await this.load(options);
     assert.ok(loaded.ok, loaded.ok ? '' : JSON.stringify(loaded.problems));
-    return loaded.config;
+    return loaded;
   }
 
   /** Every mistake as one line, as an admin reads it; the folder's own path stands as DIR. */

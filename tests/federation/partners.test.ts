@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { PartnerBorder } from '../../federation/border.ts';
-import { CallbackChecker } from '../../federation/callback/checker.ts';
 import { PinnedKeyRing } from '../../federation/key-ring.ts';
 import { OwnKeys } from '../../federation/keys/own-keys.ts';
 import { type PartnerChanges, type PartnerEntry, PartnerRegistry } from '../../federation/partners.ts';
@@ -8,7 +7,6 @@ import { LocalPeople } from '../../federation/people.ts';
 import { explain } from '../../policy/decision.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';
-import { recordingLog } from '../support/runtime.ts';
 
 const now = Date.UTC(2026, 10, 1);
 const ownKey = signingKeyFromSeed('ed25519:a1', Buffer.alloc(32, 1));
@@ -45,9 +43,7 @@ function registryOf(partners: PartnerEntry[], time = { now }): PartnerRegistry {
 
 function borderOf(partners: PartnerRegistry, time: { now: number }): PartnerBorder {
   const people = new LocalPeople('acme.example', new Map());
-  const clock = clockAt(time);
-  const checker = new CallbackChecker({ clock, log: recordingLog([]) });
-  return new PartnerBorder({ partners, people, clock, file: async () => undefined, checker });
+  return new PartnerBorder({ partners, people, clock: clockAt(time), files: async () => undefined });
 }
 
 describe('the partner registry', () => {

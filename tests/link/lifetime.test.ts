@@ -55,7 +55,7 @@ describe('link: its life', () => {
     try {
       const seen: string[] = [];
       for (const event of ['up', 'down'] as const)
-        acme.manager.on(event, (serverName) => seen.push(`${event} ${serverName}`));
+        acme.manager.on(event, (serverName: string) => seen.push(`${event} ${serverName}`));
       bolt.manager.cut('acme.test');
       await until(() => !acme.isUp('bolt.test'));
       clock.advance(1_000);

@@ -64,8 +64,8 @@ describe('A listener with TLS of its own', () => {
       entry('acme.test', acme, `{urls: ["wss://localhost:${acme.port}"], tls: {ca_path: ../ca.crt}}`),
     );
     acme.folder.write('conf.d/bolt.yaml', entry('bolt.test', bolt, '{dial: inbound}'));
-    await acme.running.reload();
-    await bolt.running.reload();
+    await acme.running.reloader.reload();
+    await bolt.running.reloader.reload();
     const state = (): string => bolt.running.homeserver.federation.link.status('acme.test').state;
     await until(() => state() === 'connected');
   });

@@ -119,7 +119,6 @@ export class Island {
       },
     };
     this.border = {
-      consult: () => undefined,
       maySend: () => ({ allowed: true }),
       mayCreate: () => ({ allowed: true }),
       mayJoin: () => ({ allowed: true }),
@@ -188,6 +187,7 @@ export class Island {
             {
               localpart,
               password_hash: null,
+              is_admin: 0,
               deactivated: 0,
               created_ts: 1,
               display_name: localpart.toUpperCase(),

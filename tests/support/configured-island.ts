@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import type { Homeserver } from '../../server/homeserver.ts';
 import { RunningIsland } from '../../server/running-island.ts';
+import type { AuditRecord } from '../../storage/audit/chain.ts';
 import { ConfigFolder } from '../config/support.ts';
 import { freePort } from './free-port.ts';
 import { type LogLine, realClock, realRandom, recordingLog } from './runtime.ts';
@@ -30,7 +32,7 @@ export class ConfiguredIsland {
   }
 
   async start(): Promise<void> {
-    this.#running = await RunningIsland.start(await this.folder.config(), {
+    this.#running = await RunningIsland.start(await this.folder.files(), {
       clock: realClock,
       random: realRandom,
       log: recordingLog(this.lines),
@@ -44,6 +46,23 @@ export class ConfiguredIsland {
 
   get url(): string {
     return this.running.homeserver.urls[0] ?? '';
+  }
+
+  get homeserver(): Homeserver {
+    return this.running.homeserver;
+  }
+
+  /** The file with which another island makes this one its partner; `more` stands in the entry. */
+  asPartner(more = ''): string {
+    const { keyId, publicKey } = this.homeserver.keys.signingKey;
+    const { serverName } = this.homeserver.config;
+    return `partners:\n  - server_name: ${serverName}\n    verify_keys: {"${keyId}": {key: ${publicKey}}}\n    transport: {urls: ["ws://127.0.0.1:${this.port}"]}\n${more}`;
+  }
+
+  /** The lines of the audit log about an action. */
+  async audited(action: string): Promise<AuditRecord[]> {
+    await this.homeserver.db.audit.settled();
+    return (await this.homeserver.db.audit.page()).filter((line) => line.action === action);
   }
 
   async stop(): Promise<void> {

@@ -28,7 +28,7 @@ export class ShiftableClock implements Clock {
   }
 
   /** Puts the clock forward; timers that are due now run soon. */
-  #advance(ms: number): void {
+  putForward(ms: number): void {
     this.#ahead += ms;
     for (const timer of this.#pending) {
       clearTimeout(timer.handle);
@@ -45,7 +45,7 @@ export class ShiftableClock implements Clock {
     promise.then(over, over);
     while (!isOver) {
       await new Promise((resolve) => setTimeout(resolve, 5));
-      if (!isOver) this.#advance(1_000);
+      if (!isOver) this.putForward(1_000);
     }
     return promise;
   }

@@ -77,6 +77,7 @@ export class TestIsland {
     this.#homeserver.openAdmin(
       contextOf(this.#homeserver, this.#options.clock ?? realClock, {
         reload: () => Promise.reject(new AdminError('The islands of this network have no file')),
+        diff: () => Promise.reject(new AdminError('The islands of this network have no file')),
       }),
     );
   }

@@ -15,16 +15,4 @@ export const islandOperations = [
     needs: 'running island',
     run: async ({ config }) => ({ server_name: config.serverName, version, pid: process.pid }),
   }),
-  operation({
-    name: 'config.reload',
-    summary: 'Reads the configuration again and takes it over, all or nothing.',
-    roles: ['admin', 'partner-manager'],
-    params: {},
-    result: Type.Object({ partners: Type.Integer({ description: 'How many partners there are now.' }) }),
-    http: { method: 'POST', path: '/config/reload' },
-    audit: 'change',
-    needs: 'running island',
-    detail: (_, { partners }) => ({ partners }),
-    run: async ({ island }) => island.reload(),
-  }),
 ] as const;

@@ -50,12 +50,12 @@ export const policyOperations = [
     needs: 'database',
     subject: ({ from }) => from,
     async run(context, { from, to, action, room: roomId, event_type: eventType, size, mime, encrypted }) {
-      const { partners, people, clock, db } = context;
+      const { partners, people, approvals, clock, db } = context;
       const local = localOne(partners.serverName, from, to);
       const room = roomId === undefined ? undefined : await heldRoom(context, roomId);
       const remoteServer = serverNameOf(local === from ? to : from);
       const { decision, assumed } = explainDeed(
-        { partners, questions: new BorderQuestions({ partners, people }), now: clock.now() },
+        { partners, questions: new BorderQuestions({ partners, people, approvals }), now: clock.now() },
         {
           from,
           to,

@@ -18,6 +18,7 @@ const summary = Type.Object({
   localpart: Type.String(),
   display_name: Type.Union([Type.String(), Type.Null()]),
   roles: Type.Array(Type.String(), { description: `Of ${roles.join(', ')}; most users have none.` }),
+  departments: Type.Array(Type.String(), { description: 'As policies name them.' }),
   deactivated: Type.Boolean(),
   created_ts: Type.Integer({ description: 'Milliseconds since the epoch.' }),
 });
@@ -78,11 +79,13 @@ export const userOperations = [
     async run({ db, accounts }, { after }) {
       const page = await db.users.list(after, pageSize);
       const rolesOf = await db.roles.all();
+      const departmentsOf = await db.departments.all();
       const users = page.map((record) => ({
         user_id: accounts.userIdOf(record.localpart),
         localpart: record.localpart,
         display_name: record.displayName,
         roles: rolesIn(rolesOf.get(record.localpart) ?? []),
+        departments: departmentsOf.get(record.localpart) ?? [],
         deactivated: record.deactivated,
         created_ts: record.createdTs,
       }));

@@ -133,7 +133,7 @@ async function sharedRoom(
 /** Departments are read when an island starts. */
 async function giveDepartment(network: TestNetwork, localpart: string, department: string): Promise<void> {
   const { db } = network.island(subject).homeserver;
-  await db.writer.submit({ label: 'test', ops: db.departments.set(localpart, [department]) });
+  await db.writer.submit({ label: 'test', ops: db.departments.add(localpart, department) });
   await network.restart(subject);
   await network.linked(subject, partner);
   await network.linked(subject, third);
