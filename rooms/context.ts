@@ -27,6 +27,8 @@ export interface RoomEngineDeps {
   readonly log: Logger;
   /** The version of rooms for which nobody asks for one. */
   defaultRoomVersion(): RoomVersionId;
+  /** The user as whom the server itself speaks: an invitation by this one cannot be rejected. */
+  readonly systemUserId?: string | undefined;
   readonly failPoint?: FailPoint | undefined;
   /** How much is kept in memory; the defaults suit a server of some thousand people. */
   readonly limits?: { readonly rooms?: number; readonly stateEntries?: number };

@@ -11,7 +11,7 @@ import { requireNoLocalTarget, requireReal } from './local-notice.ts';
 import { forgetRoom } from './membership/forget.ts';
 import { type InviteOptions, inviteUser, repeatInvite } from './membership/invite.ts';
 import { joinRoom } from './membership/join.ts';
-import { leaveRoom } from './membership/leave.ts';
+import { leaveRoom, requireMayLeave } from './membership/leave.ts';
 import { banUser, kickUser, unbanUser } from './membership/moderation.ts';
 import { type InviteBody, receiveInvite } from './membership/receive-invite.ts';
 import type { RemoteTemplate } from './ports.ts';
@@ -278,7 +278,10 @@ export class RoomEngine {
   async #sendEvent(request: SendRequest): Promise<{ eventId: string }> {
     const { type, stateKey, content, roomId } = request;
     if (type !== 'm.room.member' || stateKey === undefined) return sendEvent(this.#ctx, request);
-    const member = (await this.#ctx.rooms.get(roomId))?.get('m.room.member', stateKey);
+    const room = await this.#ctx.rooms.get(roomId);
+    const isLeaving = stateKey === request.userId && content['membership'] === 'leave';
+    if (room !== undefined && isLeaving) requireMayLeave(this.#ctx, room, stateKey);
+    const member = room?.get('m.room.member', stateKey);
     return sendEvent(this.#ctx, { ...request, content: unlabelled(this.#ctx.border, content, member) });
   }
 

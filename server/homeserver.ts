@@ -20,8 +20,8 @@ import { type IslandKeys, loadKeys } from './keys.ts';
 import { Listeners } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
 import { MediaStore } from './media/media-store.ts';
-import { LocalNotices } from './notices/local-notices.ts';
-import { OfflineWatch } from './notices/offline-watch.ts';
+import { Notices } from './notices/notices.ts';
+import { SystemUser } from './notices/system-user.ts';
 import { OwnKeyService } from './own-key-service.ts';
 import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
@@ -62,7 +62,7 @@ export class Homeserver {
   readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
   readonly #typing: TypingTracker;
-  readonly offlineWatch: OfflineWatch;
+  readonly notices: Notices;
   readonly #door: AdminDoor;
 
   private constructor(parts: {
@@ -81,7 +81,7 @@ export class Homeserver {
     ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
-    offlineWatch: OfflineWatch;
+    notices: Notices;
     door: AdminDoor;
   }) {
     this.db = parts.db;
@@ -99,7 +99,7 @@ export class Homeserver {
     this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
     this.#typing = parts.typing;
-    this.offlineWatch = parts.offlineWatch;
+    this.notices = parts.notices;
     this.#door = parts.door;
   }
 
@@ -150,6 +150,7 @@ export class Homeserver {
         changed: () => federation.ownKeyChanged(),
       });
       await ownKeys.noteAtStart();
+      const system = await SystemUser.claim({ serverName, config: config.serverNotices, db, clock });
       const engine = new RoomEngine({
         serverName,
         signingKey: keys.signingKey,
@@ -165,9 +166,10 @@ export class Homeserver {
           const { defaultRoomVersion } = live.current;
           return isRoomVersionId(defaultRoomVersion) ? defaultRoomVersion : '12';
         },
+        systemUserId: system.userId,
         failPoint,
       });
-      const accounts = new Accounts({ serverName, db, clock, random });
+      const accounts = new Accounts({ serverName, db, clock, random, system: config.serverNotices });
       const media = new MediaStore({
         serverName,
         directory: config.mediaStorePath,
@@ -192,22 +194,20 @@ export class Homeserver {
             federation.sendTyping({ roomId, userId, typing: isTyping, servers: roomServers }),
         },
       });
-      // Before `sync`, which is woken by what this has to know first.
-      const localNotices = await LocalNotices.open({ db, engine });
-      const offlineWatch = new OfflineWatch({
+      const notices = await Notices.open({
+        config: () => live.current,
         db,
+        engine,
+        system,
         partners,
         link: federation.link,
-        notices: localNotices,
-        sender: accounts.userIdOf(config.serverNotices.localpart),
-        after: () => live.current.offlineNoticeAfterMs,
         clock,
-        log: log.child({ sub: 'notices' }),
+        log,
       });
       const receipts = new ReceiptService({
         db,
         engine,
-        localNotices,
+        localNotices: notices.local,
         clock,
         relay: {
           receipt: ({ threadId, ...rest }) => {
@@ -219,7 +219,7 @@ export class Homeserver {
       const sync = new SyncService({
         db,
         engine,
-        localNotices,
+        localNotices: notices.local,
         typing: tracker,
         clock,
         boots: await Boots.begin(db, random.bytes(4).toString('hex')),
@@ -230,7 +230,7 @@ export class Homeserver {
         config: live.clientView(),
         db,
         engine,
-        localNotices,
+        localNotices: notices.local,
         remote: federation.remote,
         accounts,
         media,
@@ -266,7 +266,7 @@ export class Homeserver {
         },
         typing: (roomId, userId, timeoutMs) => typing.heard(roomId, userId, timeoutMs),
       });
-      await offlineWatch.start();
+      await notices.start();
       return new Homeserver({
         live,
         db,
@@ -283,7 +283,7 @@ export class Homeserver {
         ownKeys,
         listeners,
         typing: tracker,
-        offlineWatch,
+        notices,
         door,
       });
     } catch (error) {
@@ -315,7 +315,7 @@ export class Homeserver {
   reload(files: Config): PartnerChanges {
     this.#live.replace(afterReload(this.config, files));
     this.#listeners.replaceCertificates(this.config.listeners);
-    this.offlineWatch.look();
+    this.notices.look();
     return this.partners.replace(this.config.partners);
   }
 
@@ -329,7 +329,7 @@ export class Homeserver {
     const closed = this.#listeners.close();
     this.sync.stop();
     this.#typing.stop();
-    await this.offlineWatch.stop();
+    await this.notices.stop();
     await this.federation.stop();
     await closed;
     await this.journal.flush();

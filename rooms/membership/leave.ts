@@ -3,8 +3,9 @@ import type { JsonObject } from '../../protocol/json.ts';
 import { signEvent } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
 import type { RoomContext } from '../context.ts';
-import { notFound } from '../errors.ts';
+import { notFound, RoomError } from '../errors.ts';
 import { RemoteError } from '../ports.ts';
+import type { Room } from '../room.ts';
 import { addLocal, inRoom } from '../send.ts';
 import type { PendingInvite } from '../store.ts';
 import { eventFromTemplate } from './template.ts';
@@ -24,10 +25,22 @@ export async function leaveRoom(
   const room = await ctx.rooms.get(roomId);
   if (room === undefined || !room.members.has(userId)) throw notFound('You are not in this room');
   if (room.membership(userId) === 'leave') return;
+  requireMayLeave(ctx, room, userId);
   const content: JsonObject = { membership: 'leave' };
   if (reason !== undefined) content['reason'] = reason;
   await inRoom(ctx, roomId, (current) =>
     addLocal(ctx, current, { type: 'm.room.member', sender: userId, stateKey: userId, content }),
+  );
+}
+
+/** Throws 403 `M_CANNOT_LEAVE_SERVER_NOTICE_ROOM` for who was invited to the room in which the server speaks to them. */
+export function requireMayLeave(ctx: RoomContext, room: Room, userId: string): void {
+  const sender = room.get('m.room.member', userId)?.pdu.sender;
+  if (room.membership(userId) !== 'invite' || sender !== ctx.systemUserId) return;
+  throw new RoomError(
+    403,
+    'M_CANNOT_LEAVE_SERVER_NOTICE_ROOM',
+    'The invitation to the room of server notices cannot be rejected; you may leave the room once you have joined it',
   );
 }
 

@@ -28,6 +28,8 @@ export interface AccountsDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
+  /** The user as whom the server speaks: nobody registers or logs in under this name. */
+  readonly system: { readonly localpart: string; readonly displayName: string };
 }
 
 /** Of the first admin, and of whoever a provisioning tool makes one. */
@@ -56,6 +58,15 @@ export class Accounts {
   localpartOf(userId: string): string | undefined {
     const parsed = parseUserId(userId);
     return parsed?.serverName === this.#deps.serverName ? parsed.localpart : undefined;
+  }
+
+  /** The profile of the user as whom the server speaks, who need not be there yet; undefined for anybody else. */
+  systemProfile(localpart: string): { readonly displayname: string } | undefined {
+    return this.#isReserved(localpart) ? { displayname: this.#deps.system.displayName } : undefined;
+  }
+
+  #isReserved(localpart: string): boolean {
+    return localpart === this.#deps.system.localpart;
   }
 
   /** Throws 401 `M_UNKNOWN_TOKEN` for a token that is not, or no longer, valid. */
@@ -89,7 +100,7 @@ export class Accounts {
     const record =
       localpart === undefined ? undefined : await this.#deps.db.users.get(localpart.toLowerCase());
     const isRight = await verifyPassword(record?.passwordHash, password);
-    if (record === undefined || record.deactivated || !isRight) {
+    if (record === undefined || record.deactivated || !isRight || this.#isReserved(record.localpart)) {
       const known = record === undefined ? undefined : this.userIdOf(record.localpart);
       this.#lines.logInFailed(known, device.remoteAddress);
       throw forbidden('Wrong user name or password');
@@ -112,6 +123,7 @@ export class Accounts {
   ): Promise<string> {
     const userId = this.userIdOf(localpart);
     this.requireValidName(localpart);
+    if (this.#isReserved(localpart)) throw reserved();
     if (password !== undefined) requireAcceptablePassword(password);
     const { db, clock } = this.#deps;
     const passwordHash = password === undefined ? null : await hashPassword(password);
@@ -152,6 +164,7 @@ export class Accounts {
 
   async requireFreeName(localpart: string): Promise<void> {
     this.requireValidName(localpart);
+    if (this.#isReserved(localpart)) throw reserved();
     if ((await this.#deps.db.users.get(localpart)) !== undefined) throw userInUse();
   }
 
@@ -262,6 +275,7 @@ export class Accounts {
   }
 
   async #openSession(userId: string, device: DeviceRequest): Promise<Session> {
+    if (this.#isReserved(this.localpartOf(userId) ?? '')) throw forbidden('Nobody logs in as this user');
     const { db, clock, random } = this.#deps;
     const deviceId = device.deviceId ?? letters(random.bytes(10));
     if (deviceId === '' || Buffer.byteLength(deviceId) > 255) {
@@ -312,6 +326,10 @@ export class Accounts {
       .submit({ label: 'device seen', ops: db.devices.seen(userId, deviceId, now, remoteAddress) })
       .catch(() => this.#seen.delete(key));
   }
+}
+
+function reserved(): MatrixError {
+  return new MatrixError(400, 'M_EXCLUSIVE', 'This user name is the one as whom the server itself speaks');
 }
 
 function userInUse(): MatrixError {

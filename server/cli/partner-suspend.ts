@@ -19,7 +19,7 @@ export function addPartnerSuspend(partners: Command): void {
   withConfig(command).action(async (serverName: string, options: Options) => {
     const { reason, keepRooms = false } = options;
     const config = await readConfiguration(options.config);
-    const { was_suspended: wasSuspended } = await administer(config, 'partner.suspend', {
+    const { was_suspended: wasSuspended, people } = await administer(config, 'partner.suspend', {
       server_name: serverName,
       keep_rooms: keepRooms,
       ...(reason === undefined ? {} : { reason }),
@@ -27,7 +27,15 @@ export function addPartnerSuspend(partners: Command): void {
     print(
       wasSuspended
         ? `${serverName} was suspended already.`
-        : `${serverName} is suspended: nothing passes until \`archipelago partner resume ${serverName}\`.`,
+        : `${serverName} is suspended: nothing passes until \`archipelago partner resume ${serverName}\`. ${told(people)}`,
     );
   });
+}
+
+/** Who is told of a change to a partner. */
+export function told(people: number): string {
+  if (people === 0) return 'Nobody of yours shares a room with it.';
+  return people === 1
+    ? 'The one of yours who shares rooms with it is told by a server notice.'
+    : `The ${people} of yours who share rooms with it are told by server notices.`;
 }

@@ -35,7 +35,7 @@ export async function openStopped(
       config,
       db,
       clock,
-      accounts: new Accounts({ serverName, db, clock, random }),
+      accounts: new Accounts({ serverName, db, clock, random, system: config.serverNotices }),
       people: new LocalPeople(serverName, await db.departments.all()),
       partners,
       approvals: await Approvals.load({ db, clock, log }),

@@ -35,6 +35,8 @@ export function profileRoutes(deps: ClientApiDeps): Route[] {
   };
 
   const ownProfile = async (localpart: string): Promise<JsonObject> => {
+    const system = accounts.systemProfile(localpart);
+    if (system !== undefined) return { ...system };
     const user = await db.users.get(localpart);
     if (user === undefined || user.deactivated) throw notFound('There is no such user');
     return {

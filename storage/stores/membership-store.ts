@@ -114,6 +114,20 @@ export class MembershipStore {
     return rows.map((row) => ({ roomNid: row.room_nid, roomId: row.room_id }));
   }
 
+  /** The membership of a user in the last room that another one of ours is joined to. Index: memberships_user. */
+  async inRoomOf(host: string, userId: string): Promise<MembershipRecord | undefined> {
+    const rooms = await this.#read(
+      "m.user_id = ? AND EXISTS (SELECT 1 FROM memberships o WHERE o.room_nid = m.room_nid AND o.user_id = ? AND o.membership = 'join')",
+      [userId, host],
+    );
+    return rooms.at(-1);
+  }
+
+  /** Our own people who share rooms with people of a server, and how many rooms. */
+  async peopleWith(serverName: string): Promise<Map<string, number>> {
+    return this.localMembersOf((await this.sharedWith(serverName)).map(({ roomNid }) => roomNid));
+  }
+
   /** Our own people who are joined to some of these rooms, and to how many of them. */
   async localMembersOf(roomNids: Iterable<number>): Promise<Map<string, number>> {
     const members = new Map<string, number>();

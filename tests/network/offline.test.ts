@@ -52,7 +52,7 @@ describe('a partner without a link', function () {
   async function pass(ms: number): Promise<void> {
     const end = clock.now() + ms;
     await clock.hurry(until(() => clock.now() >= end));
-    await network.island('acme.test').homeserver.offlineWatch.idle();
+    await network.island('acme.test').homeserver.notices.idle();
   }
 
   async function cut(): Promise<void> {

@@ -27,6 +27,9 @@ export type PartnerSummary = Static<typeof summary>;
 
 const suspension = Type.Object({
   was_suspended: Type.Boolean({ description: 'Whether it was suspended before.' }),
+  people: Type.Integer({
+    description: 'So many people of ours share rooms with it and are told of a change.',
+  }),
 });
 
 export const partnerOperations = [
@@ -60,9 +63,10 @@ export const partnerOperations = [
     needs: 'database',
     subject: ({ server_name }) => server_name,
     unchanged: ({ was_suspended }) => was_suspended,
-    async run({ partnerActions }, { server_name, reason, keep_rooms: keepRooms = false }, { name: by }) {
+    async run({ partnerActions, db }, { server_name, reason, keep_rooms: keepRooms = false }, { name: by }) {
       const done = await refusable(partnerActions.suspend(server_name, { by, reason, keepRooms }));
-      return { was_suspended: !done };
+      // Counted after the cut: that waits for nothing.
+      return { was_suspended: !done, people: (await db.memberships.peopleWith(server_name)).size };
     },
   }),
   operation({
@@ -76,8 +80,9 @@ export const partnerOperations = [
     needs: 'database',
     subject: ({ server_name }) => server_name,
     unchanged: ({ was_suspended }) => !was_suspended,
-    async run({ partnerActions }, { server_name }, { name: by }) {
-      return { was_suspended: await refusable(partnerActions.resume(server_name, { by })) };
+    async run({ partnerActions, db }, { server_name }, { name: by }) {
+      const done = await refusable(partnerActions.resume(server_name, { by }));
+      return { was_suspended: done, people: (await db.memberships.peopleWith(server_name)).size };
     },
   }),
 ] as const;
