@@ -187,7 +187,6 @@ export class Island {
             {
               localpart,
               password_hash: null,
-              is_admin: 0,
               deactivated: 0,
               created_ts: 1,
               display_name: localpart.toUpperCase(),
