@@ -2,20 +2,23 @@ import { decide } from '../policy/decide.ts';
 import { allOf, allowed, type Decision } from '../policy/decision.ts';
 import { type Profile, profileView } from '../policy/profile-view.ts';
 import type { Direction, FileFacts, Question } from '../policy/question.ts';
+import { callbackFor, isWarning } from '../policy/rules/callback.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock } from '../protocol/runtime.ts';
+import { noVerdicts } from '../rooms/consult.ts';
 import { externalLabel } from '../rooms/external-label.ts';
-import type { Border, ExternalLabel, LocalEvent, RoomPlan } from '../rooms/ports.ts';
+import type { Border, ExternalLabel, LocalEvent, Matter, RoomPlan, Verdicts } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import { fileOf, otherServers, takesAway } from './border-facts.ts';
 import { BorderQuestions, type SignOfLife } from './border-questions.ts';
+import type { CallbackChecker } from './callback/checker.ts';
+import { Consultation } from './callback/consultation.ts';
+import type { FileMaterial } from './callback/facts.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
-
-/** What the media store knows of a file of ours. */
-export type FileLookup = (uri: string) => Promise<FileFacts | undefined>;
+import { Quotas } from './quotas.ts';
 
 export type Asked = (question: Question, decision: Decision, eventId?: string) => void;
 
@@ -23,25 +26,45 @@ export interface BorderDeps {
   readonly partners: PartnerRegistry;
   readonly people: LocalPeople;
   readonly clock: Clock;
-  readonly files: FileLookup;
+  /** A file of ours, as the media store has it. */
+  readonly file: (uri: string) => Promise<FileMaterial | undefined>;
+  readonly checker: CallbackChecker;
   /** What was decided about single invitations. */
   readonly approvals?: Approvals | undefined;
   /** Told of every question and its answer, and of an event that takes its place in the room all the same. */
   readonly asked?: Asked | undefined;
+  /** Told of what is allowed with a warning. */
+  readonly warned?: ((question: Question) => void) | undefined;
+}
+
+/** What is known beside the facts of a question, and under what circumstances it is asked. */
+interface Asking {
+  readonly eventId?: string | undefined;
+  /** What the callbacks said; absent: they have yet to be asked. */
+  readonly verdicts?: Verdicts | undefined;
 }
 
 /** The border's rules, asked with the facts of this moment. */
 export class PartnerBorder implements Border {
   readonly #deps: BorderDeps;
   readonly #questions: BorderQuestions;
+  readonly #consultation: Consultation;
+  readonly #quotas: Quotas;
 
   constructor(deps: BorderDeps) {
     this.#deps = deps;
     this.#questions = new BorderQuestions(deps);
+    this.#consultation = new Consultation({ ...deps, questions: this.#questions });
+    this.#quotas = new Quotas(deps.clock);
   }
 
-  mayInvite(from: string, to: string, where: RoomView | string): Decision {
-    return this.#askAll(this.#questions.invite(from, to, where));
+  consult(matter: Matter): (() => Promise<Verdicts>) | undefined {
+    return this.#consultation.about(matter);
+  }
+
+  /** Every one that is allowed counts for the quota of the partner. */
+  mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision {
+    return this.#askAll(this.#questions.invite(from, to, where), { verdicts });
   }
 
   mayTalkTo(serverName: string): boolean {
@@ -49,15 +72,16 @@ export class PartnerBorder implements Border {
     return serverName === partners.serverName || partners.isActive(serverName);
   }
 
-  maySend(view: RoomView, event: LocalEvent): Decision | Promise<Decision> {
+  maySend(view: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision> {
     const { serverName } = this.#deps.partners;
     const file = event.stateKey === undefined ? fileOf(event.content) : undefined;
     if (file?.uri?.startsWith(`mxc://${serverName}/`) !== true || otherServers(view, serverName).length === 0)
-      return this.#askAll(this.#questions.send(view, event, file));
+      return this.#askAll(this.#questions.send(view, event, file), { verdicts });
     // The sender says what the file is; what we stored counts.
-    return this.#deps
-      .files(file.uri)
-      .then((stored) => this.#askAll(this.#questions.send(view, event, { ...file, ...stored })));
+    return this.#deps.file(file.uri).then((stored) => {
+      const known = stored === undefined ? file : { ...file, size: stored.size, mime: stored.mime };
+      return this.#askAll(this.#questions.send(view, event, known), { verdicts });
+    });
   }
 
   mayCreate(plan: RoomPlan): Decision {
@@ -78,11 +102,11 @@ export class PartnerBorder implements Border {
     return partner === undefined ? externalLabel({ serverName }) : partner.label;
   }
 
-  mayJoin(userId: string, where: RoomView | string): Decision {
-    return this.#askAll(this.#questions.join(userId, where));
+  mayJoin(userId: string, where: RoomView | string, verdicts?: Verdicts): Decision {
+    return this.#askAll(this.#questions.join(userId, where), { verdicts });
   }
 
-  judgeReceived(view: RoomView, event: RoomEvent): Decision {
+  judgeReceived(view: RoomView, event: RoomEvent, verdicts: Verdicts = noVerdicts): Decision {
     const { pdu } = event;
     const foreign = { type: pdu.type, sender: pdu.sender, stateKey: pdu.state_key, content: pdu.content };
     const remoteServer = serverNameOf(pdu.sender);
@@ -92,7 +116,7 @@ export class PartnerBorder implements Border {
       foreign,
       Object.keys(pdu.signatures[remoteServer] ?? {}),
     );
-    return this.#askAll(questions, event.eventId);
+    return this.#askAll(questions, { eventId: event.eventId, verdicts });
   }
 
   /** May that server send requests to us at all? */
@@ -147,16 +171,74 @@ export class PartnerBorder implements Border {
     return this.#ask(this.#questions.transfer(remoteServer, direction, file, userId));
   }
 
-  #ask(question: Question, eventId?: string): Decision {
-    const decision = decide(this.#deps.partners, question, this.#deps.clock.now());
-    this.#deps.asked?.(question, decision, eventId);
+  /**
+   * A file that crosses, with its bytes: the callback sees it, and it counts for the quota. Rejects with `TryAgain`
+   * when the island stops.
+   */
+  async mayPassFile(remoteServer: string, direction: Direction, file: FileMaterial): Promise<Decision> {
+    const { size, mime } = file;
+    const question = this.#questions.transfer(remoteServer, direction, { size, mime });
+    const decision = this.#ask(question, { verdicts: await this.#consultation.aboutFile(question, file) });
+    const rate = this.#deps.partners.get(remoteServer)?.policy.rate;
+    if (decision.allowed && rate !== undefined)
+      this.#quotas.addMedia(remoteServer, direction, rate, file.size);
     return decision;
   }
 
-  #askAll(questions: readonly Question[], eventId?: string): Decision {
+  /** A file of ours that a partner fetches; one that is not there is nothing to object to. */
+  async mayGiveFile(remoteServer: string, uri: string): Promise<Decision> {
+    const file = await this.#deps.file(uri);
+    return file === undefined ? allowed : this.mayPassFile(remoteServer, 'outbound', file);
+  }
+
+  /** Has the partner's quota room for a further file? Nothing is known of that one yet. */
+  mayBeginTransfer(remoteServer: string, direction: Direction): Decision {
+    const rate = this.#deps.partners.get(remoteServer)?.policy.rate;
+    const quotaMs = rate === undefined ? 0 : this.#quotas.media(remoteServer, direction, rate, 0);
+    const question = this.#questions.transfer(remoteServer, direction, {});
+    return this.#ask({ ...question, quotaMs });
+  }
+
+  /** Takes so many events of a partner; 0, or the milliseconds after which it may send them. */
+  eventsWait(remoteServer: string, count: number): number {
+    const rate = this.#deps.partners.get(remoteServer)?.policy.rate;
+    return rate === undefined ? 0 : this.#quotas.events(remoteServer, rate, count);
+  }
+
+  #ask(question: Question, { eventId, verdicts }: Asking = {}): Decision {
+    const { partners, clock, asked, warned } = this.#deps;
+    const now = clock.now();
+    let full = question;
+    let decision = decide(partners, question, now);
+    const partner = partners.get(question.remoteServer);
+    if (decision.allowed && partner !== undefined) {
+      if (verdicts !== undefined && callbackFor(partner.policy, question) !== undefined)
+        full = { ...full, verdict: verdicts.get(question.remoteServer) ?? { decision: 'none' } };
+      if (full !== question) decision = decide(partners, full, now);
+      // One that comes by way of the room was counted when it was signed here.
+      if (
+        decision.allowed &&
+        question.action === 'invite' &&
+        verdicts !== undefined &&
+        eventId === undefined
+      ) {
+        const { direction, remoteServer } = question;
+        const quotaMs = this.#quotas.invite(remoteServer, direction, partner.policy.rate);
+        if (quotaMs > 0) {
+          full = { ...full, quotaMs };
+          decision = decide(partners, full, now);
+        }
+      }
+      if (decision.allowed && full.verdict !== undefined && isWarning(partner, full)) warned?.(full);
+    }
+    asked?.(full, decision, eventId);
+    return decision;
+  }
+
+  #askAll(questions: readonly Question[], asking?: Asking): Decision {
     const [first] = questions;
     if (first === undefined) return allowed;
-    if (questions.length === 1) return this.#ask(first, eventId);
-    return allOf(...questions.map((question) => this.#ask(question, eventId)));
+    if (questions.length === 1) return this.#ask(first, asking);
+    return allOf(...questions.map((question) => this.#ask(question, asking)));
   }
 }

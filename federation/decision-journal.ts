@@ -23,6 +23,8 @@ export class DecisionJournal {
     if (!decision.allowed) this.#denials.asked(question, decision, eventId);
   };
 
+  readonly warned = (question: Question): void => this.#denials.warned(question);
+
   /** Writes what waits. */
   async flush(): Promise<void> {
     this.#denials.flush();

@@ -56,6 +56,21 @@ export class DenialLog {
     );
   }
 
+  /** A callback lets it pass with a warning. What it says of it stays out: it may quote what somebody wrote. */
+  warned(question: Question): void {
+    const { action, direction, remoteServer, verdict } = question;
+    const code = verdict?.decision === 'none' ? 'callback_unanswered' : 'callback_warned';
+    const event = denial(question, { action, direction, codes: [code] });
+    const warning = { ...event, action: 'border.warn', outcome: 'done' } as const;
+    this.#loud.add(warning, {
+      action: 'border.warn',
+      outcome: 'done',
+      actor: remoteServer,
+      subject: remoteServer,
+      detail: { action, direction },
+    });
+  }
+
   /** Writes the counts that are not written yet. */
   flush(): void {
     this.#loud.end();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from 'pino';
-import type { FileFacts } from '../policy/question.ts';
+import type { Question } from '../policy/question.ts';
 import { encodeBase64Url } from '../protocol/base64.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
@@ -12,6 +12,8 @@ import { Approvals } from './approvals/approvals.ts';
 import { ApprovalPerformer } from './approvals/performer.ts';
 import { BootIds } from './boot-ids.ts';
 import { type Asked, PartnerBorder } from './border.ts';
+import { CallbackChecker } from './callback/checker.ts';
+import type { FileMaterial } from './callback/facts.ts';
 import { type FederationRequest, type FederationResponse, jsonResponse } from './exchange.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { Backlog } from './inbound/backlog.ts';
@@ -53,6 +55,8 @@ export interface FederationDeps {
   readonly people?: LocalPeople | undefined;
   /** Told of every question that the border is asked. */
   readonly asked?: Asked | undefined;
+  /** Told of what a callback lets pass with a warning. */
+  readonly warned?: ((question: Question) => void) | undefined;
   /** `http://HOST:PORT` of a CONNECT proxy for links to partners. */
   readonly proxyUrl?: string | undefined;
   readonly db: Database;
@@ -91,11 +95,13 @@ export class Federation {
   readonly #deps: FederationDeps;
   readonly #own: OwnKeys;
   readonly #outbox: Outbox;
+  readonly #checker: CallbackChecker;
   readonly #boots: BootIds;
   readonly #bootId: string;
   #serving:
     | {
         engine: RoomEngine;
+        media: LocalMedia;
         inbound: Inbound;
         processor: Processor;
         performer: ApprovalPerformer;
@@ -115,13 +121,16 @@ export class Federation {
     const actions = deps.actions ?? new PartnerActions({ partners, db, clock, log });
     this.partnerKeys = new PartnerKeys({ own: this.#own, partners, actions, db, clock, log });
     this.approvals = deps.approvals ?? new Approvals({ db, clock, log }, []);
+    this.#checker = new CallbackChecker({ clock, log: log.child({ part: 'callback' }) });
     this.border = new PartnerBorder({
       partners,
       people: deps.people ?? new LocalPeople(serverName, new Map()),
       clock,
-      files: (uri) => storedFile(db, uri),
+      file: (uri) => this.#file(uri),
+      checker: this.#checker,
       approvals: this.approvals,
       asked: deps.asked,
+      warned: deps.warned,
     });
     this.#boots = new BootIds(log);
     this.#bootId = encodeBase64Url(random.bytes(9));
@@ -169,7 +178,16 @@ export class Federation {
     const { engine, media, typing } = serves;
     const edus = new EduReceiver({ engine, db, border: this.border, typing, log });
     const processor = new Processor({ inbox, engine, edus, backlog, clock, log });
-    const inbound = new Inbound({ inbox, processor, edus, backlog, clock, log, failPoint });
+    const inbound = new Inbound({
+      inbox,
+      processor,
+      edus,
+      backlog,
+      clock,
+      log,
+      failPoint,
+      eventsWait: (origin, count) => this.border.eventsWait(origin, count),
+    });
     const parts = {
       serverName,
       signingKey,
@@ -185,7 +203,14 @@ export class Federation {
       clock,
     };
     const performer = new ApprovalPerformer({ approvals: this.approvals, engine, remote: this.remote, log });
-    this.#serving = { engine, inbound, processor, performer, router: new FederationRouter(parts, log) };
+    this.#serving = {
+      engine,
+      media,
+      inbound,
+      processor,
+      performer,
+      router: new FederationRouter(parts, log),
+    };
     await inbound.start();
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
@@ -207,6 +232,7 @@ export class Federation {
   /** Closes the links with GOAWAY and finishes what is under way; the rest is on disk. */
   async stop(): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end();
+    this.#checker.stop();
     await this.#expiry?.stop();
     const performed = this.#serving?.performer.stop();
     await this.link.stop();
@@ -224,6 +250,22 @@ export class Federation {
     for (const { serverName } of this.#deps.partners.active())
       this.link.notice(serverName, { kind: rotationNotice, statements });
     this.link.renew();
+  }
+
+  /** A file of ours as it is stored, whatever a message says of it. */
+  async #file(uri: string): Promise<FileMaterial | undefined> {
+    const { db, serverName } = this.#deps;
+    const [, origin = '', mediaId = ''] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
+    const record = origin === serverName ? await db.media.get(origin, mediaId) : undefined;
+    if (record === undefined) return undefined;
+    const { size, sha256, contentType } = record;
+    return { uri, size, sha256, mime: contentType, open: () => this.#bytesOf(mediaId) };
+  }
+
+  async *#bytesOf(mediaId: string): AsyncGenerator<Buffer> {
+    const file = await this.#serving?.media.open(mediaId);
+    if (file === undefined) throw new Error('The file is no longer in the media store');
+    yield* file.stream;
   }
 
   /** To be called after a time passed that ends a partnership; changes of the registry are noticed anyway. */
@@ -335,11 +377,4 @@ export class Federation {
 function eventIdIn(payload: unknown): string | undefined {
   if (typeof payload !== 'object' || payload === null || !('eventId' in payload)) return undefined;
   return typeof payload.eventId === 'string' ? payload.eventId : undefined;
-}
-
-/** What is stored of a file of ours. */
-async function storedFile(db: Database, uri: string): Promise<FileFacts | undefined> {
-  const [, origin = '', mediaId = ''] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
-  const media = await db.media.get(origin, mediaId);
-  return media === undefined ? undefined : { size: media.size, mime: media.contentType };
 }

@@ -26,7 +26,7 @@ export async function fetchRemoteMedia(
 ): Promise<MediaFile> {
   const demand = (facts: FileFacts): void =>
     requireAllowed(deps.border.mayTransferFiles(origin, 'inbound', facts));
-  demand({});
+  requireAllowed(deps.border.mayBeginTransfer(origin, 'inbound'));
   const response = await open(deps.link, origin, {
     method: 'GET',
     uri: federationUri('v1', ['media', 'download', mediaId]),

@@ -23,12 +23,16 @@ export function forbidden(message: string): RoomError {
   return new RoomError(403, 'M_FORBIDDEN', message);
 }
 
-/** A refusal of the border; `org.archipelago.violations` names each reason. */
+/**
+ * A refusal of the border; `org.archipelago.violations` names each reason. Where only a quota stands against it, a 429
+ * `M_LIMIT_EXCEEDED` that says when to try again.
+ */
 export function deniedByBorder(violations: readonly Violation[]): RoomError {
   const message = violations.map((violation) => violation.message).join('; ');
-  return new RoomError(403, 'M_FORBIDDEN', message, {
-    'org.archipelago.violations': violations.map(({ code, message }) => ({ code, message })),
-  });
+  const extra = { 'org.archipelago.violations': violations.map(({ code, message }) => ({ code, message })) };
+  const waits = violations.map(({ retryAfterMs }) => retryAfterMs);
+  if (!waits.every((ms) => ms !== undefined)) return new RoomError(403, 'M_FORBIDDEN', message, extra);
+  return new RoomError(429, 'M_LIMIT_EXCEEDED', message, { ...extra, retry_after_ms: Math.max(...waits) });
 }
 
 /** Throws {@link deniedByBorder} unless the decision allows. */

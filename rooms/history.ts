@@ -3,6 +3,7 @@ import type { WriteOp } from '../storage/write-set.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
 import { TryAgain } from './errors.ts';
+import type { Verdicts } from './ports.ts';
 import { checkByAuthEvents, impliedCreate } from './receive/04-auth-events.ts';
 import { checkByStateBefore, stateBefore } from './receive/05-state-before.ts';
 import { askPartners, serversToAsk } from './receive/ask.ts';
@@ -105,6 +106,7 @@ async function place(
 ): Promise<number> {
   const inHand = new Set(events.map((event) => event.eventId));
   const given = new Map<string, Map<StateKey, string>>();
+  const verdicts = new Map<string, Verdicts>();
   for (const event of events) {
     await fetchMissingAuth(ctx, room, server, event);
     const prev = await ctx.lookup.many(event.pdu.prev_events, room);
@@ -114,6 +116,12 @@ async function place(
     const state = isOpen ? await fetchStateBefore(ctx, room, server, event) : undefined;
     if (state !== undefined) given.set(event.eventId, state);
   }
+  await Promise.all(
+    events.map(async (event) => {
+      const ask = ctx.border.consult({ kind: 'receive', room, event });
+      if (ask !== undefined) verdicts.set(event.eventId, await ask());
+    }),
+  );
   const stored = await ctx.rooms.exclusive(room.roomId, async (current) => {
     if (current === undefined) return { count: 0, written: Promise.resolve() };
     const change = new RoomChange(ctx, current);
@@ -121,7 +129,7 @@ async function place(
     const pieces: WriteOp[][] = [];
     for (const event of events) {
       const start = change.ops.length;
-      if (await placeOne(ctx, current, change, event, given.get(event.eventId)))
+      if (await placeOne(ctx, current, change, event, given.get(event.eventId), verdicts.get(event.eventId)))
         pieces.push(change.ops.splice(start));
     }
     change.ops.push(...pieces.reverse().flat());
@@ -139,6 +147,7 @@ async function placeOne(
   change: RoomChange,
   event: RoomEvent,
   given: Map<StateKey, string> | undefined,
+  verdicts: Verdicts | undefined,
 ): Promise<boolean> {
   const existing = await ctx.lookup.one(event.eventId, room);
   if (existing !== undefined && !existing.outlier) return false;
@@ -158,7 +167,7 @@ async function placeOne(
   const step4 = checkByAuthEvents(ctx, room.version, event, authEvents, implied);
   const verdict = step4.ok ? await checkByStateBefore(ctx, room, event, before) : step4;
   if (room.missing.has(event.eventId)) change.foundMissing(event.eventId);
-  const decision = ctx.border.judgeReceived(room, event);
+  const decision = ctx.border.judgeReceived(room, event, verdicts);
   await change.backfilled(event, {
     before,
     existing,

@@ -1,5 +1,5 @@
 import type { Decision } from '../policy/decision.ts';
-import type { Direction } from '../policy/question.ts';
+import type { CallbackVerdict, Direction } from '../policy/question.ts';
 import type { Pdu, RoomEvent } from '../protocol/event.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
 import type { WriteOp } from '../storage/write-set.ts';
@@ -160,6 +160,21 @@ export interface HeldInvitations {
   /** An invitation of ours is in its room. */
   ended(invitation: Invitation): Promise<void>;
 }
+/** Something about which a check of ours may have to be asked over HTTP, before the room's queue is entered. */
+export type Matter =
+  | { readonly kind: 'send'; readonly room: RoomView; readonly event: LocalEvent }
+  | {
+      readonly kind: 'invite';
+      readonly from: string;
+      readonly to: string;
+      /** A room's id alone where we do not hold it. */
+      readonly where: RoomView | string;
+    }
+  | { readonly kind: 'join'; readonly userId: string; readonly where: RoomView | string }
+  | { readonly kind: 'receive'; readonly room: RoomView; readonly event: RoomEvent };
+
+/** What those checks said, by the partner for whose policy they were asked. */
+export type Verdicts = ReadonlyMap<string, CallbackVerdict>;
 
 /** How our clients are shown the people of another server. */
 export interface ExternalLabel {
@@ -171,12 +186,18 @@ export interface ExternalLabel {
 
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
+  /**
+   * Asks the checks that policies name; undefined where there is none to ask, which is the usual case. What they said
+   * is given to the question itself, which also answers anew all that may have changed meanwhile. Rejects with
+   * `TryAgain` when the island stops.
+   */
+  consult(matter: Matter): (() => Promise<Verdicts>) | undefined;
   /** A room's id alone where we do not hold it: an invitation from outside. */
-  mayInvite(from: string, to: string, where: RoomView | string): Decision;
+  mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
   /** Asked before an event of ours is signed. */
-  maySend(room: RoomView, event: LocalEvent): Decision | Promise<Decision>;
+  maySend(room: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision>;
   mayCreate(plan: RoomPlan): Decision;
   /** The highest power level that a user may be given; infinity for our own people. */
   powerLimit(userId: string): number;
@@ -184,9 +205,9 @@ export interface Border {
    * May one of ours join that room, or (where we do not hold it) a room that a server lets them into? May one of a
    * partner join a room of ours?
    */
-  mayJoin(userId: string, where: RoomView | string): Decision;
+  mayJoin(userId: string, where: RoomView | string, verdicts?: Verdicts): Decision;
   /** How our clients are shown the people of another server; undefined: as they are. Asked for every member event. */
   labelOf(serverName: string): ExternalLabel | undefined;
   /** What is wrong with an event of others that takes its place in the room all the same: a quarantine. */
-  judgeReceived(room: RoomView, event: RoomEvent): Decision;
+  judgeReceived(room: RoomView, event: RoomEvent, verdicts?: Verdicts): Decision;
 }

@@ -4,6 +4,7 @@ import { RoomConflict } from '../storage/errors.ts';
 import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
 import { RoomChange } from './change.ts';
+import { consulted, noVerdicts } from './consult.ts';
 import type { RoomContext } from './context.ts';
 import { forbidden, invalidParam, notFound, requireAllowed } from './errors.ts';
 import { hasRedactLevel } from './redactions.ts';
@@ -123,9 +124,16 @@ export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise
   // The auth rules leave it open what a member is; nobody else's server would make of it anything but noise.
   if (request.type === 'm.room.member' && parseUserId(request.stateKey ?? '') === undefined)
     throw invalidParam('The state key of a member event is a user id');
+  const local = { ...request, sender: request.userId };
+  const known = ctx.rooms.peek(request.roomId) ?? (await ctx.rooms.get(request.roomId));
+  const asked =
+    known?.membership(request.userId) === 'join'
+      ? consulted(ctx, { kind: 'send', room: known, event: local })
+      : noVerdicts;
+  const verdicts = asked instanceof Promise ? await asked : asked;
   const event = await inRoom(ctx, request.roomId, async (room) => {
     requireJoined(room, request.userId);
-    const decision = ctx.border.maySend(room, { ...request, sender: request.userId });
+    const decision = ctx.border.maySend(room, local, verdicts);
     requireAllowed(decision instanceof Promise ? await decision : decision);
     return addLocal(
       ctx,

@@ -27,6 +27,7 @@ function fromRemote(error: RemoteError): MatrixError {
   const { status = 502 } = error;
   if (status === 403) return new MatrixError(403, 'M_FORBIDDEN', error.message, {}, error);
   if (status === 404) return new MatrixError(404, 'M_NOT_FOUND', error.message, {}, error);
+  if (status === 429) return new MatrixError(429, 'M_LIMIT_EXCEEDED', error.message, {}, error);
   return new MatrixError(502, 'M_UNKNOWN', error.message, {}, error);
 }
 

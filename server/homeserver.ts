@@ -134,6 +134,7 @@ export class Homeserver {
         people,
         approvals: await Approvals.load({ db, clock, log: log.child({ sub: 'approvals' }) }),
         asked: journal.asked,
+        warned: journal.warned,
         db,
         clock,
         random,
@@ -180,6 +181,7 @@ export class Homeserver {
         fetchRemote: (origin, mediaId, maxBytes) => federation.remote.fetchMedia(origin, mediaId, maxBytes),
         mayRead: (userId, origin, file) =>
           federation.border.mayTransferFiles(origin, 'inbound', file, userId),
+        mayKeep: (origin, file) => federation.border.mayPassFile(origin, 'inbound', file),
       });
       await media.tidy();
       const tracker = new TypingTracker(clock, (roomId) =>

@@ -36,6 +36,8 @@ export interface InboundDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly failPoint: FailPoint;
+  /** Takes so many events from a partner's quota; 0, or the milliseconds after which it may send them. */
+  readonly eventsWait: (origin: string, count: number) => number;
 }
 
 /** A transaction on its way in; `body` is still being received. */
@@ -130,6 +132,13 @@ export class Inbound {
       if (known !== undefined) return this.#again(origin, txnId, known, digest, received);
     }
     if (header !== undefined && !follows(header, received)) return conflict('There is a gap', received);
+    const waitMs = this.#deps.eventsWait(origin, transaction.pdus.length);
+    if (waitMs > 0)
+      return jsonResponse(429, {
+        errcode: 'M_LIMIT_EXCEEDED',
+        error: 'Too many events at a time',
+        retry_after_ms: waitMs,
+      });
     await backlog.room();
     return this.#stage(origin, txnId, transaction, digest, header);
   }

@@ -281,7 +281,11 @@ export class LaneSender {
       return;
     }
     if (!refusalStatuses.includes(status)) {
-      this.#log.warn({ status, txnId: transaction.txnId }, 'a partner did not take a transaction');
+      // A quota is nothing that anybody has to act on: it goes on by itself.
+      this.#log[status === 429 ? 'info' : 'warn'](
+        { status, txnId: transaction.txnId },
+        'a partner did not take a transaction',
+      );
       const retryAfter = objectOf(body)['retry_after_ms'];
       this.#pause(typeof retryAfter === 'number' ? Math.min(retryAfter, 3_600_000) : 0);
       return;

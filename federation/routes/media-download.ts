@@ -11,12 +11,13 @@ import type { FederationRoute } from './route.ts';
 export const mediaDownload: FederationRoute = {
   method: 'GET',
   path: '/_matrix/federation/v1/media/download/:mediaId',
-  async handle(request, { border, media }) {
+  async handle(request, { border, media, serverName }) {
     const mediaId = request.param('mediaId');
-    requireAllowed(border.mayTransferFiles(request.origin, 'outbound'));
+    requireAllowed(border.mayBeginTransfer(request.origin, 'outbound'));
     const facts = await media.facts(mediaId);
     if (facts === undefined) throw notFound('There is no such file');
     requireAllowed(border.mayTransferFiles(request.origin, 'outbound', facts));
+    requireAllowed(await border.mayGiveFile(request.origin, `mxc://${serverName}/${mediaId}`));
     const file: MediaFile | undefined = await media.open(mediaId);
     if (file === undefined) throw notFound('There is no such file');
     const boundary = randomUUID();

@@ -7,7 +7,10 @@ import type { Question } from '../question.ts';
 function callbackActionsOf(question: Question): readonly CallbackAction[] {
   switch (question.action) {
     case 'message':
-      return question.file === undefined ? ['message'] : ['message', 'media'];
+      // A file of theirs is asked about when it is fetched: only then its bytes are here.
+      return question.file === undefined || question.direction === 'inbound'
+        ? ['message']
+        : ['message', 'media'];
     case 'invite':
     case 'join':
       return [question.action];
@@ -37,7 +40,9 @@ export function mayPassCallback({ serverName, policy }: PartnerFacts, question: 
   if (verdict.decision === 'deny')
     return denied(
       'callback_denied',
-      verdict.reason ?? `A check of this company refuses it for ${serverName}`,
+      // What it says is for our people: a partner is told no more than that it was refused.
+      (question.direction === 'outbound' ? verdict.reason : undefined) ??
+        `A check of this company refuses it for ${serverName}`,
       ruleOf(policy, 'callback.url'),
     );
   if (verdict.decision === 'none' && asked.callback.onTimeout === 'deny')
@@ -49,13 +54,10 @@ export function mayPassCallback({ serverName, policy }: PartnerFacts, question: 
   return allowed;
 }
 
-/** Why this is allowed with a warning, for the audit log; undefined if it is not. */
-export function warningOf({ policy }: PartnerFacts, question: Question): string | undefined {
+/** Is this allowed, and to be noted in the audit log all the same? */
+export function isWarning({ policy }: PartnerFacts, question: Question): boolean {
   const { verdict } = question;
   const asked = callbackFor(policy, question);
-  if (asked === undefined || verdict === undefined) return undefined;
-  if (verdict.decision === 'warn') return verdict.reason ?? 'the callback warns';
-  return verdict.decision === 'none' && asked.callback.onTimeout === 'warn'
-    ? 'the callback does not answer'
-    : undefined;
+  if (asked === undefined || verdict === undefined) return false;
+  return verdict.decision === 'warn' || (verdict.decision === 'none' && asked.callback.onTimeout === 'warn');
 }

@@ -2,6 +2,7 @@ import type { Pdu, RoomEvent } from '../../protocol/event.ts';
 import { parseUserId, serverNameOf } from '../../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { buildEvent, type EventRequest, nextPlace } from '../build.ts';
+import { consulted, noVerdicts } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { badGateway, forbidden, invalidParam, notFound, requireAllowed } from '../errors.ts';
 import { type Invitation, RemoteError } from '../ports.ts';
@@ -39,7 +40,7 @@ export async function inviteUser(
   const profile = await ctx.store.profile(target);
   const { eventId } = await inRoom(ctx, roomId, (room) => {
     requireInvitable(room, userId, target);
-    requireAllowed(ctx.border.mayInvite(userId, target, room));
+    requireAllowed(ctx.border.mayInvite(userId, target, room, noVerdicts));
     return addLocal(ctx, room, inviteRequest(userId, target, profile, options));
   });
   return { eventId };
@@ -71,10 +72,14 @@ async function inviteRemote(
   options: InviteOptions,
 ): Promise<{ eventId: string }> {
   const server = serverNameOf(target);
+  const known = await ctx.rooms.get(roomId);
+  if (known === undefined) throw notFound('Unknown room');
+  requireInvitable(known, userId, target);
+  const verdicts = await consulted(ctx, { kind: 'invite', from: userId, to: target, where: known });
   const { event, room, state, decision } = await ctx.rooms.exclusive(roomId, async (held) => {
     if (held === undefined) throw notFound('Unknown room');
     requireInvitable(held, userId, target);
-    const decision = ctx.border.mayInvite(userId, target, held);
+    const decision = ctx.border.mayInvite(userId, target, held, verdicts);
     if (!needsApproval(decision)) requireAllowed(decision);
     const request = inviteRequest(userId, target, {}, options);
     // Whoever is asked to approve it need not be asked about what the room itself forbids.

@@ -1,4 +1,5 @@
 import { serverNameOf } from '../../protocol/identifiers.ts';
+import { consulted } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { forbidden, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { addLocal, inRoom } from '../send.ts';
@@ -30,7 +31,7 @@ export async function joinRoom(
     }
     const candidates = await candidatesFor(ctx, userId, roomId, options);
     if (candidates.length === 0) throw notFound('No server is known through which this room could be joined');
-    const joining = joinRemotely(ctx, userId, roomId, allowedOf(ctx, userId, candidates), options);
+    const joining = joinRemotely(ctx, userId, roomId, await allowedOf(ctx, userId, candidates), options);
     ctx.joining.set(roomId, joining);
     try {
       await joining;
@@ -41,8 +42,13 @@ export async function joinRoom(
 }
 
 /** The servers through which the border lets the user join; throws 403 if there is none. */
-function allowedOf(ctx: RoomContext, userId: string, servers: readonly string[]): string[] {
-  const decisions = servers.map((server) => [server, ctx.border.mayJoin(userId, server)] as const);
+async function allowedOf(ctx: RoomContext, userId: string, servers: readonly string[]): Promise<string[]> {
+  const decisions = await Promise.all(
+    servers.map(async (server) => {
+      const verdicts = await consulted(ctx, { kind: 'join', userId, where: server });
+      return [server, ctx.border.mayJoin(userId, server, verdicts)] as const;
+    }),
+  );
   const allowed = decisions.filter(([, decision]) => decision.allowed).map(([server]) => server);
   if (allowed.length === 0) for (const [, decision] of decisions) requireAllowed(decision);
   return allowed;
@@ -66,9 +72,10 @@ async function joinLocally(
       return false;
     throw error;
   }
+  const verdicts = await consulted(ctx, { kind: 'join', userId, where: room });
   await inRoom(ctx, roomId, (current) => {
     if (current.membership(userId) === 'ban') throw forbidden('You are banned from this room');
-    requireAllowed(ctx.border.mayJoin(userId, current));
+    requireAllowed(ctx.border.mayJoin(userId, current, verdicts));
     const also = ctx.store.dropInviteOps(roomId, userId);
     return addLocal(
       ctx,

@@ -5,6 +5,7 @@ import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.t
 import { type RoomVersion, roomVersion } from '../../protocol/room-versions.ts';
 import { addSignature } from '../../protocol/signing.ts';
 import { nextPosition } from '../../storage/write-set.ts';
+import { consulted } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
 import type { Invitation } from '../ports.ts';
@@ -64,7 +65,9 @@ export async function receiveInvite(
   const pending = await ctx.store.invite(roomId, target);
   // Said again, by a partner that cannot know whether we still have it: nothing new for the user.
   const isKnown = pending !== undefined && eventIdOf(pending.event, version) === eventId;
-  const decision = ctx.border.mayInvite(pdu.sender, target, room ?? roomId);
+  const where = room ?? roomId;
+  const verdicts = await consulted(ctx, { kind: 'invite', from: pdu.sender, to: target, where });
+  const decision = ctx.border.mayInvite(pdu.sender, target, where, verdicts);
   const isActive = await ctx.store.isActiveUser(user.localpart);
   const invitation = invitationOf(pdu, roomId, body.inviteRoomState);
   if (needsApproval(decision)) {

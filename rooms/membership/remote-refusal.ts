@@ -3,7 +3,7 @@ import { RemoteError } from '../ports.ts';
 
 /**
  * What our user is told when a partner's server would not or could not. Its refusals keep their meaning
- * (403, 404, and the 400s that clients know) and say who refused; everything else is a 502 of ours.
+ * (403, 404, 429, and the 400s that clients know) and say who refused; everything else is a 502 of ours.
  */
 export function remoteRefusal(server: string, action: string, error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
@@ -17,6 +17,7 @@ export function remoteRefusal(server: string, action: string, error: unknown): u
   if (error.errcode !== undefined && known.includes(error.errcode))
     return new RoomError(400, error.errcode, message, {}, error);
   if (error.status === 403) return new RoomError(403, 'M_FORBIDDEN', message, {}, error);
+  if (error.status === 429) return new RoomError(429, 'M_LIMIT_EXCEEDED', message, {}, error);
   if (error.status === 404) return new RoomError(404, 'M_NOT_FOUND', message, {}, error);
   return badGateway(message, error);
 }

@@ -2,6 +2,7 @@ import type { RoomEvent } from '../../protocol/event.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
 import { RoomChange } from '../change.ts';
 import type { RoomContext } from '../context.ts';
+import type { Verdicts } from '../ports.ts';
 import type { Room } from '../room.ts';
 import type { StateSet } from '../state/state-set.ts';
 import type { ReceiveOutcome, StoredEvent } from '../types.ts';
@@ -14,6 +15,8 @@ export interface AdmitOptions {
   /** The state before the event as a partner told it, where previous events are missing. */
   readonly given?: StateSet | undefined;
   readonly also?: readonly WriteOp[] | undefined;
+  /** What the checks said that policies name. */
+  readonly verdicts?: Verdicts | undefined;
   /** Hand the event on to the other partners in the room: we are its resident server (joins, leaves). */
   readonly relay?: { readonly except?: string } | undefined;
 }
@@ -69,7 +72,9 @@ export async function admit(
   if (before === undefined) return { kind: 'gap', missing: unheld };
   const verdict = await judge(ctx, room, event, before);
   const decision =
-    verdict.kind === 'accepted' ? ctx.border.judgeReceived(room, event) : ({ allowed: true } as const);
+    verdict.kind === 'accepted'
+      ? ctx.border.judgeReceived(room, event, options.verdicts)
+      : ({ allowed: true } as const);
   const change = new RoomChange(ctx, room);
   const stored = await change.add(event, {
     before,

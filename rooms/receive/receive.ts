@@ -2,9 +2,11 @@ import type { RoomEvent } from '../../protocol/event.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
 import { RoomConflict } from '../../storage/errors.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
+import { noVerdicts } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { TryAgain } from '../errors.ts';
 import { recoverRoom } from '../membership/recover-room.ts';
+import type { Verdicts } from '../ports.ts';
 import { KeyedQueues } from '../queue.ts';
 import type { Room } from '../room.ts';
 import type { ReceiveOutcome } from '../types.ts';
@@ -100,10 +102,12 @@ export class Receiver {
   }
 
   /** Fills what is missing before the event, and admits it. Waits for the network, not for the disk. */
-  async #take(origin: string, roomId: string, event: RoomEvent, options: AdmitOptions): Promise<Admission> {
+  async #take(origin: string, roomId: string, event: RoomEvent, given: AdmitOptions): Promise<Admission> {
     const ctx = this.#ctx;
     const held = ctx.rooms.peek(roomId) ?? (await ctx.rooms.get(roomId));
     if (held === undefined) throw new TryAgain('The room is gone');
+    const ask = given.verdicts === undefined ? this.#consult(held, event) : undefined;
+    const options = ask === undefined ? given : { ...given, verdicts: await ask() };
     if ((await missingAuth(ctx, held, event)).length > 0 && !(await this.#isKnown(held, event)))
       await fetchMissingAuth(ctx, held, origin, event);
     const first = await this.#admit(roomId, event, options);
@@ -126,6 +130,13 @@ export class Receiver {
     }
   }
 
+  /** The checks that policies name are not asked about what was judged before. */
+  #consult(room: Room, event: RoomEvent): (() => Promise<Verdicts>) | undefined {
+    const ask = this.#ctx.border.consult({ kind: 'receive', room, event });
+    if (ask === undefined) return undefined;
+    return async () => ((await this.#isKnown(room, event)) ? noVerdicts : ask());
+  }
+
   async #isKnown(room: Room, event: RoomEvent): Promise<boolean> {
     const known = await this.#ctx.lookup.one(event.eventId, room);
     return known !== undefined && !known.outlier;
@@ -137,7 +148,8 @@ export class Receiver {
       this.#ctx.log.warn({ err: error, eventId: event.eventId }, 'missing event not taken');
     try {
       await fetchMissingAuth(this.#ctx, room, origin, event);
-      const admission = await this.#admitAtGap(origin, room, event, {});
+      const verdicts = await this.#consult(room, event)?.();
+      const admission = await this.#admitAtGap(origin, room, event, { verdicts });
       if (admission.kind === 'decided') admission.written.catch(failed);
     } catch (error) {
       if (!(error instanceof TryAgain)) throw error;

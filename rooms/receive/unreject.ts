@@ -41,11 +41,14 @@ export async function reconsider(ctx: RoomContext, room: Room, arrived: StoredEv
         for (const id of verdict.waitingFor) room.addWaiting(id, candidate.eventId);
         continue;
       }
+      // It was not judged when it came: nobody was shown it.
+      const decision = ctx.border.judgeReceived(room, fresh);
       const change = new RoomChange(ctx, room);
       const accepted = await change.add(fresh, {
         before,
         existing: candidate,
         softFailed: verdict.kind === 'soft-failed',
+        objections: decision.allowed ? undefined : decision.violations,
       });
       change.commit('event accepted after all').catch((error: unknown) => {
         ctx.log.warn({ err: error, eventId: candidate.eventId }, 'late acceptance not stored');

@@ -5,6 +5,7 @@ import type { JsonObject, JsonValue } from '../../protocol/json.ts';
 import { addSignature } from '../../protocol/signing.ts';
 import { authStateAt } from '../auth.ts';
 import { draftEvent, nextPlace } from '../build.ts';
+import { consulted } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { forbidden, invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
 import { authoriserFor } from '../membership/restricted.ts';
@@ -119,14 +120,16 @@ export async function sendJoin(
 ): Promise<SendJoinAnswer> {
   const room = await roomFor(ctx, origin, roomId);
   let event = broughtBack(ctx, origin, room, eventId, pdu, 'join');
-  requireAllowed(ctx.border.mayJoin(event.pdu.sender, room));
+  const { sender } = event.pdu;
+  const verdicts = await consulted(ctx, { kind: 'join', userId: sender, where: room });
+  requireAllowed(ctx.border.mayJoin(sender, room, verdicts));
   const authoriser = event.pdu.content['join_authorised_via_users_server'];
   if (typeof authoriser === 'string' && serverNameOf(authoriser) === ctx.serverName) {
     // What let the user in a moment ago must still hold, or our signature would.
     await authoriserFor(ctx, room, event.pdu.sender);
     event = { ...event, pdu: addSignature(event.pdu, room.version, ctx.serverName, ctx.signingKey) };
   }
-  const outcome = await receiver.receiveChecked(origin, event, { relay: { except: origin } });
+  const outcome = await receiver.receiveChecked(origin, event, { relay: { except: origin }, verdicts });
   if (outcome.kind === 'rejected' || outcome.kind === 'soft-failed')
     throw forbidden(outcome.reason ?? 'The room does not allow this join');
   const stored = await ctx.lookup.one(eventId, room);

@@ -31,6 +31,18 @@ export interface MediaStoreDeps {
   fetchRemote(origin: string, mediaId: string, maxBytes: number): Promise<IncomingFile>;
   /** May one of ours have a partner's file? What is not known of it yet is absent. */
   mayRead(userId: string, origin: string, file: FileFacts): Decision;
+  /** May a partner's file that is here now be kept, and given to our people? */
+  mayKeep(origin: string, file: FetchedFile): Promise<Decision>;
+}
+
+/** A partner's file as it came, its bytes included. */
+export interface FetchedFile {
+  readonly uri: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly mime: string;
+  readonly sha256: string;
+  open(): AsyncIterable<Buffer>;
 }
 
 export interface StoredFile {
@@ -152,8 +164,26 @@ export class MediaStore {
       uploadName: file.fileName ?? null,
       createdTs: clock.now(),
     };
-    await db.writer.submit({ label: 'remote file', ops: db.media.insert(record) });
+    try {
+      await this.#demandKeeping(record);
+      await db.writer.submit({ label: 'remote file', ops: db.media.insert(record) });
+    } catch (error) {
+      await rm(this.#pathOf(origin, mediaId), { force: true });
+      throw error;
+    }
     return record;
+  }
+
+  async #demandKeeping({ origin, mediaId, size, sha256, contentType }: MediaRecord): Promise<void> {
+    const path = this.#pathOf(origin, mediaId);
+    const file: FetchedFile = {
+      uri: `mxc://${origin}/${mediaId}`,
+      size,
+      mime: contentType,
+      sha256,
+      open: () => createReadStream(path),
+    };
+    requireAllowed(await this.#deps.mayKeep(origin, file));
   }
 
   async #read(record: MediaRecord): Promise<StoredFile> {

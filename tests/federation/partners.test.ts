@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { PartnerBorder } from '../../federation/border.ts';
+import { CallbackChecker } from '../../federation/callback/checker.ts';
 import { PinnedKeyRing } from '../../federation/key-ring.ts';
 import { OwnKeys } from '../../federation/keys/own-keys.ts';
 import { type PartnerChanges, type PartnerEntry, PartnerRegistry } from '../../federation/partners.ts';
@@ -7,6 +8,7 @@ import { LocalPeople } from '../../federation/people.ts';
 import { explain } from '../../policy/decision.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';
+import { recordingLog } from '../support/runtime.ts';
 
 const now = Date.UTC(2026, 10, 1);
 const ownKey = signingKeyFromSeed('ed25519:a1', Buffer.alloc(32, 1));
@@ -43,7 +45,9 @@ function registryOf(partners: PartnerEntry[], time = { now }): PartnerRegistry {
 
 function borderOf(partners: PartnerRegistry, time: { now: number }): PartnerBorder {
   const people = new LocalPeople('acme.example', new Map());
-  return new PartnerBorder({ partners, people, clock: clockAt(time), files: async () => undefined });
+  const clock = clockAt(time);
+  const checker = new CallbackChecker({ clock, log: recordingLog([]) });
+  return new PartnerBorder({ partners, people, clock, file: async () => undefined, checker });
 }
 
 describe('the partner registry', () => {

@@ -119,6 +119,7 @@ export class Island {
       },
     };
     this.border = {
+      consult: () => undefined,
       maySend: () => ({ allowed: true }),
       mayCreate: () => ({ allowed: true }),
       mayJoin: () => ({ allowed: true }),
