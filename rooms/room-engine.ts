@@ -1,6 +1,7 @@
 import { type StateMap, stateKeyOf } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject, JsonValue } from '../protocol/json.ts';
+import type { AuditEvent } from '../storage/audit/chain.ts';
 import { type ClientEventExtras, clientEventsFor, clientStateFor, toClientEvent } from './client-event.ts';
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
@@ -16,6 +17,7 @@ import { banUser, kickUser, unbanUser } from './membership/moderation.ts';
 import { type InviteBody, receiveInvite } from './membership/receive-invite.ts';
 import type { RemoteTemplate } from './ports.ts';
 import { type ReceiveOptions, Receiver } from './receive/receive.ts';
+import { releaseEvent } from './release.ts';
 import { redactEvent, sendEvent, TxnGuard } from './send.ts';
 import { requireAdmitted } from './serve/guard.ts';
 import { backfill, getEvent, getMissingEvents } from './serve/history.ts';
@@ -104,6 +106,11 @@ export class RoomEngine {
 
   forget(userId: string, roomId: string): Promise<void> {
     return forgetRoom(this.#ctx, userId, roomId);
+  }
+
+  /** Lets our people see an event in quarantine; false if it is in none. `line` goes to the audit log with it. */
+  release(eventId: string, line: (roomId: string) => AuditEvent): Promise<boolean> {
+    return releaseEvent(this.#ctx, eventId, line);
   }
 
   // What people read.

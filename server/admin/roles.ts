@@ -9,7 +9,7 @@ export const roleMeanings: Readonly<Record<Role, string>> = {
   'partner-manager': 'partners and policy',
   security: 'suspension, keys, quarantine',
   auditor: 'reads the audit log, and changes nothing',
-  support: 'sees the state of users and links',
+  support: 'sees the state of users and links, and ends sessions',
 };
 
 /** Those of some names that are roles, in the order of the documentation. */

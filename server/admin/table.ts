@@ -8,7 +8,9 @@ import { keyOperations } from './operations/keys.ts';
 import { partnerViewOperations } from './operations/partner-view.ts';
 import { partnerOperations } from './operations/partners.ts';
 import { policyOperations } from './operations/policy.ts';
+import { quarantineOperations } from './operations/quarantine.ts';
 import { roleOperations } from './operations/roles.ts';
+import { sessionOperations } from './operations/sessions.ts';
 import { userOperations } from './operations/users.ts';
 
 /**
@@ -19,6 +21,7 @@ export const operations = [
   ...islandOperations,
   ...configOperations,
   ...userOperations,
+  ...sessionOperations,
   ...roleOperations,
   ...departmentOperations,
   ...partnerOperations,
@@ -26,6 +29,7 @@ export const operations = [
   ...partnerViewOperations,
   ...keyOperations,
   ...approvalOperations,
+  ...quarantineOperations,
   ...auditOperations,
 ] as const;
 

@@ -181,6 +181,16 @@ export class Accounts {
     await this.#audited(this.#lines.logOut(userId, 'all'), userId, this.#deps.db.devices.remove(userId));
   }
 
+  /** Ends sessions of a user; `line` goes to the audit log with it. */
+  async endSessions(userId: string, deviceIds: readonly string[], line: AuditEvent): Promise<void> {
+    const { devices } = this.#deps.db;
+    await this.#audited(
+      line,
+      userId,
+      deviceIds.flatMap((deviceId) => devices.remove(userId, deviceId)),
+    );
+  }
+
   async removeDevices(userId: string, deviceIds: readonly string[]): Promise<void> {
     const { devices } = this.#deps.db;
     const theirs = new Set((await devices.ofUser(userId)).map(({ deviceId }) => deviceId));

@@ -20,7 +20,9 @@ import { addPartnerShow } from './partner-show.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
 import { addPolicyExplain } from './policy-explain.ts';
 import { addPolicyReplay } from './policy-replay.ts';
+import { addQuarantineList, addQuarantineRelease } from './quarantine.ts';
 import { addReload } from './reload.ts';
+
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -29,6 +31,7 @@ import { addUserDepartmentAdd, addUserDepartmentRemove } from './user-department
 import { addUserList } from './user-list.ts';
 import { addUserResetPassword } from './user-reset-password.ts';
 import { addUserRoleAdd, addUserRoleRemove } from './user-role.ts';
+import { addUserLogout, addUserSessions } from './user-sessions.ts';
 
 /** What a process ends with. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
@@ -73,7 +76,15 @@ export function buildProgram(): Command {
   const config = program.command('config').description('What the files say, and what is in force.');
   for (const add of [addConfigShow, addConfigDiff]) add(config);
   const users = program.command('user').description('The people of this island.');
-  for (const add of [addUserAdd, addUserList, addUserResetPassword, addUserDeactivate]) add(users);
+  for (const add of [
+    addUserAdd,
+    addUserList,
+    addUserSessions,
+    addUserLogout,
+    addUserResetPassword,
+    addUserDeactivate,
+  ])
+    add(users);
   const userRoles = users.command('role').description('Who administers this island, and as what.');
   for (const add of [addUserRoleAdd, addUserRoleRemove]) add(userRoles);
   const departments = users.command('department').description('The departments that policies name.');
@@ -102,6 +113,10 @@ export function buildProgram(): Command {
     .command('approval')
     .description('Invitations that wait for a word, where a policy says `approve`.');
   for (const add of [addApprovalList, addApprovalApprove, addApprovalDeny]) add(approvals);
+  const quarantine = program
+    .command('quarantine')
+    .description('What partners sent against the rules: kept, and not shown.');
+  for (const add of [addQuarantineList, addQuarantineRelease]) add(quarantine);
   const audit = program
     .command('audit')
     .description('The log of what admins did: each line holds the one before it.');

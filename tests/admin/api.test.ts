@@ -121,6 +121,32 @@ describe('The admin API', () => {
     });
   });
 
+  it('shows the sessions of a user, and ends them', async () => {
+    const support = await administrator(island, 'sam', ['support']);
+    await ok(owner.post(`${api}/users`, { user: 'cat', password }));
+    const phone = await Client.logIn(island, 'cat', { password, deviceId: 'PHONE' });
+    const desk = await Client.logIn(island, 'cat', { password, deviceId: 'DESK' });
+    const whoami = '/_matrix/client/v3/account/whoami';
+    const sessions = listAt(await ok(support.get(`${api}/users/cat/sessions`)), 'sessions');
+    assert.deepEqual(sessions.map((session) => session['device_id']).sort(), ['DESK', 'PHONE']);
+    const ended = await ok(support.post(`${api}/users/cat/logout`, { device_id: 'PHONE' }));
+    assert.deepEqual(ended, { user_id: '@cat:acme.test', sessions: 1 });
+    await refused(401, 'M_UNKNOWN_TOKEN', phone.get(whoami));
+    await ok(desk.get(whoami));
+    assert.deepEqual(await lastLine(), {
+      action: 'user.logout',
+      outcome: 'done',
+      actor: '@sam:acme.test',
+      subject: '@cat:acme.test',
+      detail: { devices: ['PHONE'] },
+    });
+    await refused(404, 'M_NOT_FOUND', support.post(`${api}/users/cat/logout`, { device_id: 'PHONE' }));
+    await ok(support.post(`${api}/users/cat/logout`));
+    await refused(401, 'M_UNKNOWN_TOKEN', desk.get(whoami));
+    await refused(403, 'M_FORBIDDEN', support.post(`${api}/users/olga/logout`));
+    await ok(owner.get(`${api}/users`));
+  });
+
   it('takes roles given and taken away into account at the next request', async () => {
     const ben = await administrator(island, 'ben', []);
     await refused(403, 'M_FORBIDDEN', ben.get(`${api}/audit`));

@@ -16,6 +16,8 @@ const table: readonly Pick<Operation, 'name' | 'roles' | 'http' | 'params' | 're
 const samples: Partial<Record<OperationName, JsonObject>> = {
   'user.add': { user: 'new', password: testPassword, admin: true },
   'user.reset-password': { user: 'ann', password: testPassword },
+  'user.sessions': { user: 'ann' },
+  'user.logout': { user: 'ann' },
   'user.deactivate': { user: 'bob' },
   'role.add': { user: 'ann', role: 'support' },
   'role.remove': { user: 'ann', role: 'support' },

@@ -137,6 +137,21 @@ describe('archipelago user', function () {
       assert.deepEqual((await users(config))[1]?.['departments'], []);
     });
 
+    it('sessions lists where somebody is signed in, logout ends it', async () => {
+      const { access_token: token, device_id: device } = (await logIn(island.url, 'bob', password)).body;
+      const list = await succeeds(['user', 'sessions', 'bob', '-c', config]);
+      assert.match(list, /^DEVICE +NAME +LAST SEEN +FROM\n/);
+      assert.ok(list.includes(String(device)));
+      const logout = ['user', 'logout', 'bob', '-c', config];
+      assert.equal(
+        await succeeds([...logout, '--device', String(device)]),
+        '1 session of @bob:acme.test ended\n',
+      );
+      assert.equal(await whoami(island.url, token), 401);
+      await fails([...logout, '--device', 'NONE'], /@bob:acme\.test has no session NONE/);
+      assert.equal(await succeeds(['quarantine', 'list', '-c', config]), 'Nothing is in quarantine.\n');
+    });
+
     it('reset-password ends every session at once', async () => {
       const { access_token: token } = (await logIn(island.url, 'ann', password)).body;
       assert.equal(await whoami(island.url, token), 200);
