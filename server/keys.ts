@@ -90,6 +90,20 @@ export function newSigningKey(random: Random): SigningKey {
 /** The signing key, in a file of one line as Synapse writes it: `ed25519 a_XXXX SEED`. */
 export async function loadSigningKey(path: string, random: Random): Promise<SigningKey> {
   const text = await readOrMake(path, () => signingKeyText(newSigningKey(random)));
+  return signingKeyIn(path, text);
+}
+
+/** The signing key if there is one already: nothing is made. */
+export async function readSigningKey(path: string): Promise<SigningKey | undefined> {
+  try {
+    return signingKeyIn(path, await readPrivate(path));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw explained(error, path, 'read');
+  }
+}
+
+function signingKeyIn(path: string, text: string): SigningKey {
   const words = wordsOf(text);
   const [algorithm, version, seed] = words;
   const bytes = decodeBase64(seed ?? '');

@@ -7,7 +7,7 @@ import { assertOneMessage } from './support.ts';
 const commands: readonly (readonly [command: string, ...words: string[]])[] = [
   ['init', '--server-name <name>', '--dir <dir>', '--port <n>'],
   ['start', '--config <file>', '--log-level <level>', '--log-format <format>'],
-  ['check-config', '--config <file>'],
+  ['check-config', '--strict', '--json', '--online', '--config <file>'],
   ['reload', '--config <file>'],
   ['config', 'show', 'diff'],
   ['config show', '--effective', '--config <file>'],
