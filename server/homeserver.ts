@@ -203,6 +203,7 @@ export class Homeserver {
         system,
         partners,
         link: federation.link,
+        approvals: federation.approvals,
         clock,
         log,
       });

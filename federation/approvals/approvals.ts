@@ -7,7 +7,6 @@ import type { Database } from '../../storage/database.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
 import {
   type Approval,
-  type ApprovalState,
   approvalIdOf,
   approvalOf,
   endOf,
@@ -279,4 +278,4 @@ function eventOf(
   };
 }
 
-export type { Approval, ApprovalState };
+export type { Approval };

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
+import type { Approvals } from '../../federation/approvals/approvals.ts';
 import type { Federation } from '../../federation/federation.ts';
 import type { PartnerRegistry } from '../../federation/partners.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
+import { ApprovalNotices } from './approval-notices.ts';
 import { LocalNotices } from './local-notices.ts';
 import { NoticeRooms } from './notice-rooms.ts';
 import { OfflineWatch } from './offline-watch.ts';
@@ -20,6 +22,7 @@ export interface NoticesDeps {
   readonly system: SystemUser;
   readonly partners: PartnerRegistry;
   readonly link: Federation['link'];
+  readonly approvals: Approvals;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -32,6 +35,7 @@ export class Notices {
   readonly server: ServerNotices;
   readonly #offline: OfflineWatch;
   readonly #standing: StandingWatch;
+  readonly #approvals: ApprovalNotices;
 
   private constructor(deps: NoticesDeps, local: LocalNotices) {
     const { db, engine, system, config, partners } = deps;
@@ -49,6 +53,7 @@ export class Notices {
       after: () => config().offlineNoticeAfterMs,
     });
     this.#standing = new StandingWatch({ ...deps, partners, notices: this.server });
+    this.#approvals = new ApprovalNotices({ ...deps, notices: local, sender: system.userId });
   }
 
   /** To be opened before `/sync`, which is woken by notices. */
@@ -61,6 +66,7 @@ export class Notices {
   async start(): Promise<void> {
     this.server.start();
     this.#standing.start();
+    await this.#approvals.start();
     await this.#offline.start();
   }
 
@@ -73,6 +79,7 @@ export class Notices {
   async idle(): Promise<void> {
     await this.#offline.idle();
     await this.#standing.idle();
+    await this.#approvals.idle();
     await this.server.idle();
   }
 
@@ -80,6 +87,7 @@ export class Notices {
   async stop(): Promise<void> {
     await this.#offline.stop();
     await this.#standing.stop();
+    await this.#approvals.stop();
     await this.server.stop();
     this.local.close();
   }

@@ -28,4 +28,14 @@ export const texts = {
     `${nameOf(partner)} is no longer a partner: nothing passes between you and its people. ${rooms(count)} shared with it; what is in them can still be read.`,
   partnerResumed: (partner: NamedPartner, count: number): string =>
     `The connection to ${nameOf(partner)} is open again. ${rooms(count)} shared with it; what waited is being delivered.`,
+  invitationWaits: (invitee: string, id: string): string =>
+    `The invitation of ${invitee} waits until your administrators have approved it (number ${id}). It is sent then.`,
+  invitationWaitsThere: (invitee: string, serverName: string): string =>
+    `The invitation of ${invitee} waits until ${serverName} has approved it. It is sent again then.`,
+  invitationDenied: (invitee: string): string =>
+    `The invitation of ${invitee} was not approved by your administrators.`,
+  invitationFailed: (invitee: string): string =>
+    `The invitation of ${invitee} was approved, and could not be sent: it is not allowed any more.`,
+  invitationExpired: (invitee: string): string =>
+    `The invitation of ${invitee} was not approved in time. Invite them again if you still want to.`,
 } as const;

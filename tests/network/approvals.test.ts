@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Approval } from '../../federation/approvals/approvals.ts';
 import type { InviteRule } from '../../policy/partner-policy.ts';
-import type { JsonObject } from '../../protocol/json.ts';
+import { isObject, type JsonObject } from '../../protocol/json.ts';
 import { at, Client, listAt, ok, refused, v3 } from '../support/client.ts';
 import {
   invitation,
@@ -11,6 +11,7 @@ import {
   leave,
   membershipOf,
   setState,
+  timelineOf,
 } from '../support/conversation.ts';
 import { ForgingPartner } from '../support/forging-partner.ts';
 import { setPolicy } from '../support/policies.ts';
@@ -87,6 +88,26 @@ describe('invitations that somebody has to approve', () => {
     return record?.state ?? 'none';
   }
 
+  /** What the server says about invitations in a room. */
+  async function noticesIn(client: Client, room = roomId): Promise<JsonObject[]> {
+    const events = await timelineOf(client, room);
+    return events.flatMap((event) => {
+      const notice = at(event, 'content', 'org.archipelago.notice');
+      return isObject(notice) && notice['type'] === 'org.archipelago.invitation' ? [notice] : [];
+    });
+  }
+
+  async function told(client: Client, states: readonly string[], room = roomId): Promise<void> {
+    await network.until(
+      async () => (await noticesIn(client, room)).length >= states.length,
+      `${client.userId} is not told`,
+    );
+    assert.deepEqual(
+      (await noticesIn(client, room)).map((notice) => notice['state']),
+      states,
+    );
+  }
+
   async function auditOf(island: TestIsland, approvalId: string): Promise<[string, string, string][]> {
     await island.homeserver.db.audit.settled();
     return (await island.homeserver.db.audit.page())
@@ -147,6 +168,7 @@ describe('invitations that somebody has to approve', () => {
     await held(li, bo);
     const { approvalId } = await waiting(acme, li);
     await approvals(acme).decide(approvalId, 'denied', 'test');
+    await told(li, ['waiting', 'denied']);
     await assert.rejects(approvals(acme).decide(approvalId, 'approved', 'test'), /waits no more/);
     const { 'org.archipelago.violations': violations } = await refused(
       403,
@@ -180,6 +202,7 @@ describe('invitations that somebody has to approve', () => {
     assert.equal(await isInvited(ann, direct), true);
     assert.equal(await membershipOf(li, direct, bo.userId), 'leave');
     const { approvalId } = await waiting(acme, li, direct);
+    await told(li, ['waiting'], direct);
     await approvals(acme).decide(approvalId, 'approved', 'test');
     const events = await invitation(bo, direct);
     assert.equal(at(events.at(-1), 'content', 'is_direct'), true);
@@ -195,6 +218,7 @@ describe('invitations that somebody has to approve', () => {
     assert.equal(theirs.invitation.direction, 'inbound');
     assert.equal(theirs.invitation.roomName, 'Prices');
     assert.equal((await waiting(acme, li)).state, 'elsewhere');
+    await told(li, ['elsewhere']);
     await approvals(bolt).decide(theirs.approvalId, 'approved', '@admin:bolt.test');
     await invitation(bo, roomId);
     await network.settled();
