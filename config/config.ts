@@ -1,3 +1,4 @@
+import type { IslandPolicy } from '../policy/book.ts';
 import type { PartnerPolicy } from '../policy/partner-policy.ts';
 import type { DatabaseConfig } from './database-config.ts';
 
@@ -26,6 +27,10 @@ export interface Config {
   readonly httpsProxy?: string | undefined;
   readonly organization?: OrganizationConfig | undefined;
   readonly defaultRoomVersion: string;
+  /** What holds for end-to-end encryption on this island; optional where it is absent. */
+  readonly encryption?: IslandPolicy | undefined;
+  /** Departments whose rooms begin as internal. */
+  readonly internalDepartments?: readonly string[] | undefined;
   /** How long a card that we print can be used; 30 days by default. */
   readonly cardLifetimeMs?: number | undefined;
   readonly serverNotices: ServerNoticesConfig;

@@ -135,6 +135,13 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     httpsProxy: raw.https_proxy,
     organization: organizationOf(raw.organization),
     defaultRoomVersion: raw.default_room_version ?? '12',
+    encryption: {
+      encryption: raw.encryption ?? 'optional',
+      rule: draft.has('encryption')
+        ? draft.ruleAt(draft.fileOf('encryption'), draft.fileOf('encryption').keyOffset(['encryption']))
+        : 'default of encryption',
+    },
+    internalDepartments: raw.room_defaults?.internal_departments ?? [],
     cardLifetimeMs: parseDuration(raw.card_lifetime ?? '30d'),
     serverNotices: serverNoticesOf(raw.server_notices),
     offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),

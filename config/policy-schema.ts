@@ -68,6 +68,20 @@ export const policySchema = Type.Object(
               default: 'deny',
             }),
           ),
+          third_party_consent: Type.Optional(
+            Type.Enum(['required', 'if_possible'], {
+              description:
+                'Before a further server comes into a room, the islands in it are asked. required: one that does not answer, or is no island, counts as no; if_possible: as yes.',
+              default: 'required',
+            }),
+          ),
+          on_drift: Type.Optional(
+            Type.Enum(['freeze', 'leave', 'alarm'], {
+              description:
+                'Somebody else let a server into a room with them that may not be there: the room becomes read-only for ours, ours leave it, or the admins are told and no more.',
+              default: 'freeze',
+            }),
+          ),
           max_remote_power_level: Type.Optional(
             Type.Integer({
               minimum: 0,

@@ -28,6 +28,8 @@ function applyLayer(below: PartnerPolicy, layer: PolicyLayer): PartnerPolicy {
       remoteMayCreate: rooms?.remote_may_create ?? below.rooms.remoteMayCreate,
       encryption: rooms?.encryption ?? below.rooms.encryption,
       thirdParties: rooms?.third_parties ?? below.rooms.thirdParties,
+      thirdPartyConsent: rooms?.third_party_consent ?? below.rooms.thirdPartyConsent,
+      onDrift: rooms?.on_drift ?? below.rooms.onDrift,
       maxRemotePowerLevel: rooms?.max_remote_power_level ?? below.rooms.maxRemotePowerLevel,
       historyVisibility: rooms?.history_visibility ?? below.rooms.historyVisibility,
     },

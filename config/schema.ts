@@ -214,6 +214,29 @@ export const homeserverSchema = Type.Object(
         examples: ['11'],
       }),
     ),
+    encryption: Type.Optional(
+      Type.Enum(['required', 'optional', 'forbidden'], {
+        takesEffect: 'reload',
+        description:
+          'End-to-end encryption on this island, between its own people too. Clients are told, and new rooms begin encrypted where it is required.',
+        default: 'optional',
+      }),
+    ),
+    room_defaults: Type.Optional(
+      Type.Object(
+        {
+          internal_departments: Type.Optional(
+            Type.Array(text('line', 'A department.'), {
+              description:
+                'Rooms made by people of these begin as internal: nobody of a partner can be invited, unless whoever makes the room says otherwise.',
+              default: [],
+              examples: [['rnd']],
+            }),
+          ),
+        },
+        { ...closed, takesEffect: 'reload', description: 'How new rooms begin.' },
+      ),
+    ),
     card_lifetime: Type.Optional(
       text('duration', 'How long a card of `archipelago partner card` can be used.', {
         takesEffect: 'reload',

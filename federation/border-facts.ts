@@ -1,14 +1,13 @@
 import type { FileFacts, RoomFacts, StateFacts } from '../policy/question.ts';
+import { classOf, roomClassType } from '../policy/room-class.ts';
 import type { Pdu } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import { isObject, type JsonObject } from '../protocol/json.ts';
+import { classOfRoom } from '../rooms/room-class.ts';
 import type { RoomView } from '../rooms/types.ts';
 
-/** The state event that says whom a room is for: `{class: "internal" | "shared", partners: [...]}`. */
-export const roomClassType = 'org.archipelago.room_class';
-
 /** What of a room the border looks at. */
-export interface BorderRoom extends Pick<RoomView, 'roomId' | 'residents' | 'content'> {
+export interface BorderRoom extends Pick<RoomView, 'roomId' | 'residents' | 'content' | 'joinedServers'> {
   get(type: string, stateKey: string): { readonly pdu: Pick<Pdu, 'sender' | 'content'> } | undefined;
 }
 
@@ -22,23 +21,20 @@ export function peopleOf(view: BorderRoom, server: string): readonly string[] {
   return view.residents().get(server) ?? [];
 }
 
-export function roomFacts(view: BorderRoom, servers: Iterable<string>): RoomFacts {
+export function roomFacts(
+  view: BorderRoom,
+  servers: Iterable<string>,
+  frozenFor: readonly string[] | undefined,
+): RoomFacts {
   const create = view.get('m.room.create', '');
   return {
     roomId: view.roomId,
-    ...classOf(view.content(roomClassType)),
+    ...classOfRoom(view),
     creatorServer: create === undefined ? '' : serverNameOf(create.pdu.sender),
     isEncrypted: view.get('m.room.encryption', '') !== undefined,
     servers: [...servers],
+    ...(frozenFor === undefined ? {} : { frozenFor }),
   };
-}
-
-export function classOf(content: JsonObject): Pick<RoomFacts, 'class' | 'sharedWith'> {
-  const { class: name, partners } = content;
-  const sharedWith = Array.isArray(partners)
-    ? partners.filter((partner): partner is string => typeof partner === 'string')
-    : [];
-  return { class: name === 'internal' || name === 'shared' ? name : undefined, sharedWith };
 }
 
 /** Events that encrypted rooms carry in the clear: without content of their own, or encrypted in themselves. */
@@ -84,8 +80,18 @@ export function changeOf(
   type: string,
   content: JsonObject,
   before: JsonObject = {},
+  creatorServer?: string,
 ): StateFacts {
-  if (type === 'm.room.power_levels') return { remotePower: raisedPower(server, content, before) };
+  if (type === 'm.room.power_levels') {
+    const level = content['invite'] ?? 0;
+    const isNew = level !== (before['invite'] ?? 0) && typeof level === 'number';
+    return { remotePower: raisedPower(server, content, before), ...(isNew ? { inviteLevel: level } : {}) };
+  }
+  if (type === roomClassType) {
+    const roomClass = classOf(content);
+    const maker = creatorServer === undefined ? [] : [creatorServer];
+    return { roomClass: { ...roomClass, sharedWith: [...roomClass.sharedWith, ...maker] } };
+  }
   if (type === 'm.room.encryption') return { enablesEncryption: true };
   if (type === 'm.room.history_visibility')
     return { historyVisibility: historyVisibilityOf(content['history_visibility']) };

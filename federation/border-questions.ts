@@ -1,4 +1,5 @@
 import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
+import { classOf, roomClassType } from '../policy/room-class.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
@@ -6,16 +7,15 @@ import type { Approvals } from './approvals/approvals.ts';
 import {
   type BorderRoom,
   changeOf,
-  classOf,
   fileFacts,
   fileOf,
   isCleartext,
   otherServers,
   peopleOf,
-  roomClassType,
   roomFacts,
   takesAway,
 } from './border-facts.ts';
+import { opensJoins, type ServersIn } from './join-rule-facts.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
 
@@ -30,6 +30,19 @@ export interface ForeignEvent {
   readonly content: JsonObject;
 }
 
+/** Rooms that are read-only here because somebody else let a server in. In memory: every event asks. */
+export interface FreezeBook {
+  /** The servers that were let in, and the partner whose policy forbids it. */
+  get(roomId: string): { readonly servers: readonly string[]; readonly partner: string } | undefined;
+}
+
+/** What islands answered that were asked about a server, by name. */
+export interface AdmissionAnswers {
+  readonly refusedBy: readonly string[];
+  /** Those that did not answer, or cannot be asked. */
+  readonly unanswered: readonly string[];
+}
+
 /**
  * What has to be asked about each thing that somebody does: the one place where facts become questions. The border
  * asks them when it is done, `policy explain` when it might be. No questions: it is nobody else's business.
@@ -38,15 +51,22 @@ export class BorderQuestions {
   readonly #partners: PartnerRegistry;
   readonly #people: LocalPeople;
   readonly #approvals: Pick<Approvals, 'standing' | 'wasLetThrough'> | undefined;
+  readonly #freezes: FreezeBook | undefined;
+  readonly #serversIn: ServersIn;
 
+  /** Without `freezes` no room is frozen, and without `serversIn` nothing is known of other rooms. */
   constructor(deps: {
     partners: PartnerRegistry;
     people: LocalPeople;
     approvals?: Pick<Approvals, 'standing' | 'wasLetThrough'> | undefined;
+    freezes?: FreezeBook | undefined;
+    serversIn?: ServersIn | undefined;
   }) {
     this.#approvals = deps.approvals;
     this.#partners = deps.partners;
     this.#people = deps.people;
+    this.#freezes = deps.freezes;
+    this.#serversIn = deps.serversIn ?? (() => undefined);
   }
 
   /**
@@ -65,18 +85,52 @@ export class BorderQuestions {
       roomId === undefined
         ? 'none'
         : this.#approvals?.standing({ direction, roomId, inviter: from, invitee: to });
+    const base = {
+      action: 'invite',
+      direction,
+      remoteServer,
+      local: this.#people.person(local),
+      remote: [remote],
+      isApproved: standing === 'approved',
+      ...(standing === 'refused' ? { isRefused: true } : {}),
+    } as const;
+    if (where === undefined || typeof where === 'string') return [{ ...base, room: undefined }];
+    const room = this.room(where);
     return [
-      {
-        action: 'invite',
-        direction,
-        remoteServer,
-        local: this.#people.person(local),
-        remote: [remote],
-        room: where === undefined || typeof where === 'string' ? undefined : this.#room(where),
-        isApproved: standing === 'approved',
-        ...(standing === 'refused' ? { isRefused: true } : {}),
-      },
+      { ...base, room },
+      ...this.admission(room, room.servers.includes(remoteServer) ? [] : [remoteServer], direction),
     ];
+  }
+
+  /**
+   * Servers come into a room: each of those that will be there together is asked about each other. Nothing is asked
+   * of one that has no policy here. `answers` are what islands said that were asked themselves.
+   */
+  admission(
+    room: RoomFacts,
+    newcomers: readonly string[],
+    direction: Direction,
+    answers: AdmissionAnswers = { refusedBy: [], unanswered: [] },
+  ): Question[] {
+    const { serverName } = this.#partners;
+    const coming = newcomers.filter((server) => server !== serverName);
+    const all = [...new Set([...room.servers, ...coming])].filter((server) => server !== serverName);
+    if (coming.length === 0 || all.length < 2) return [];
+    return this.#concerned(all).flatMap((remoteServer) =>
+      all
+        .filter((server) => server !== remoteServer)
+        .filter((server) => coming.includes(server) || coming.includes(remoteServer))
+        .map(
+          (server): Question => ({
+            action: 'third-party',
+            direction,
+            remoteServer,
+            room,
+            server,
+            ...answers,
+          }),
+        ),
+    );
   }
 
   /** An event of ours before the policy of every partner in the room. `file` is what is known of the one it carries. */
@@ -84,20 +138,60 @@ export class BorderQuestions {
     // What takes people out or content away is never held back.
     if (takesAway(event)) return [];
     const servers = otherServers(view, this.#partners.serverName);
-    if (servers.length === 0) return [];
-    const room = roomFacts(view, servers);
+    const frozen = this.#freezes?.get(view.roomId);
+    if (servers.length === 0 && frozen === undefined) return this.#sendAtHome(view, event);
+    const room = roomFacts(view, servers, frozen?.servers);
     const local = this.#people.person(event.sender);
     const carried = fileFacts(file);
-    return this.#concerned(servers).map((remoteServer) => {
+    // Whose policy froze the room has a word in it until it is thawed, whoever left.
+    const concerned = this.#concerned(servers);
+    if (frozen !== undefined && !concerned.includes(frozen.partner)) concerned.push(frozen.partner);
+    const named = event.stateKey === undefined ? [] : this.#classPartners(event);
+    const opens =
+      event.type === 'm.room.join_rules' &&
+      opensJoins(event.content, [...servers, this.#partners.serverName], this.#serversIn);
+    const questions = concerned.map((remoteServer): Question => {
       const remote = peopleOf(view, remoteServer);
       const base = { direction: 'outbound', remoteServer, local, remote, room } as const;
       const { type, stateKey, content } = event;
       if (stateKey === undefined)
         return { ...base, action: 'message', eventType: type, isCleartext: isCleartext(type), file: carried };
       const before = view.get(type, stateKey)?.pdu.content;
-      const change = changeOf(remoteServer, type, content, before);
+      const change = {
+        ...changeOf(remoteServer, type, content, before, room.creatorServer),
+        ...(opens ? { opensJoins: true } : {}),
+      };
       return { ...base, action: 'state', eventType: type, change };
     });
+    return named.length === 0
+      ? questions
+      : [...questions, ...this.#talkWith(named), ...this.admission(room, named, 'outbound')];
+  }
+
+  /** An event of a room with our own people only. */
+  #sendAtHome(view: BorderRoom, event: LocalEvent): Question[] {
+    const { serverName, island } = this.#partners;
+    const { type, stateKey, content, sender } = event;
+    if (stateKey !== undefined && type === roomClassType) {
+      const named = this.#classPartners(event);
+      return [...this.#talkWith(named), ...this.admission(this.room(view), named, 'outbound')];
+    }
+    if (island === undefined || island.encryption === 'optional') return [];
+    const local = this.#people.person(sender);
+    const base = { direction: 'outbound', remoteServer: serverName, local, remote: [] } as const;
+    if (stateKey === undefined)
+      return [{ ...base, action: 'message', eventType: type, isCleartext: isCleartext(type) }];
+    return [{ ...base, action: 'state', eventType: type, change: changeOf(serverName, type, content) }];
+  }
+
+  /** The partners for whom a class event makes the room. */
+  #classPartners({ type, content }: LocalEvent): readonly string[] {
+    if (type !== roomClassType) return [];
+    return classOf(content).sharedWith.filter((server) => server !== this.#partners.serverName);
+  }
+
+  #talkWith(servers: readonly string[]): Question[] {
+    return servers.map((remoteServer) => ({ action: 'talk', direction: 'outbound', remoteServer }));
   }
 
   create(plan: RoomPlan): Question[] {
@@ -109,20 +203,28 @@ export class BorderQuestions {
       byServer.set(server, [...(byServer.get(server) ?? []), userId]);
     }
     const content = (type: string) => plan.state.find((event) => event.type === type)?.content;
-    const room: RoomFacts = {
-      roomId: 'the new room',
-      ...classOf(content(roomClassType) ?? {}),
-      creatorServer: serverName,
-      isEncrypted: content('m.room.encryption') !== undefined,
-      servers: [serverName, ...byServer.keys()],
-    };
+    const room = this.plannedRoom(plan);
     const local = this.#people.person(plan.creator);
-    return [...byServer].flatMap(([remoteServer, users]): Question[] => {
+    const opens = opensJoins(content('m.room.join_rules') ?? {}, room.servers, this.#serversIn);
+    const named = room.sharedWith.filter((server) => !byServer.has(server));
+    const atHome: Question[] = [
+      {
+        action: 'create-room',
+        direction: 'outbound',
+        remoteServer: serverName,
+        local,
+        remote: [],
+        change: {},
+        isEncrypted: room.isEncrypted,
+      },
+    ];
+    const theirs = [...byServer].flatMap(([remoteServer, users]): Question[] => {
       const base = { direction: 'outbound', remoteServer, local, remote: [...new Set(users)] } as const;
       const change = {
         ...changeOf(remoteServer, 'm.room.power_levels', content('m.room.power_levels') ?? {}),
         ...changeOf(remoteServer, 'm.room.history_visibility', content('m.room.history_visibility') ?? {}),
         remoteCreators: plan.additionalCreators.filter((id) => serverNameOf(id) === remoteServer),
+        ...(opens ? { opensJoins: true } : {}),
       };
       return [
         { ...base, action: 'create-room', change, isEncrypted: room.isEncrypted },
@@ -130,6 +232,11 @@ export class BorderQuestions {
         { ...base, action: 'invite', room, isApproved: true },
       ];
     });
+    return [
+      ...(byServer.size === 0 ? atHome : theirs),
+      ...this.#talkWith(named),
+      ...this.admission({ ...room, servers: [] }, [...byServer.keys(), ...named], 'outbound'),
+    ];
   }
 
   /**
@@ -138,13 +245,16 @@ export class BorderQuestions {
    */
   join(userId: string, where: BorderRoom | string): Question[] {
     const server = serverNameOf(userId);
-    if (server !== this.#partners.serverName) return [this.#enter(server, [userId], where)];
+    if (server !== this.#partners.serverName) {
+      const enter = this.#enter(server, [userId], where);
+      if (typeof where === 'string' || where.joinedServers().has(server)) return [enter];
+      return [enter, ...this.admission(this.room(where), [server], 'inbound')];
+    }
     const local = this.#people.person(userId);
     const base = { action: 'join', direction: 'outbound', local, remote: [] } as const;
     if (typeof where === 'string') return [{ ...base, remoteServer: where }];
-    const servers = otherServers(where, this.#partners.serverName);
-    const room = roomFacts(where, servers);
-    return this.#concerned(servers).map((remoteServer) => ({ ...base, remoteServer, room }));
+    const room = this.room(where);
+    return this.#concerned(room.servers).map((remoteServer) => ({ ...base, remoteServer, room }));
   }
 
   /** A partner learns of a room by an alias of it: whoever may not join it may not. */
@@ -153,7 +263,7 @@ export class BorderQuestions {
   }
 
   #enter(remoteServer: string, remote: readonly string[], where: BorderRoom | string): Question {
-    const room = typeof where === 'string' ? undefined : this.#room(where);
+    const room = typeof where === 'string' ? undefined : this.room(where);
     return { action: 'join', direction: 'inbound', remoteServer, remote, room };
   }
 
@@ -214,13 +324,16 @@ export class BorderQuestions {
       direction: 'inbound',
       remoteServer,
       remote: [event.sender],
-      room: this.#room(view),
+      room: this.room(view),
     } as const;
     const { type, stateKey, content } = event;
     const target = type === 'm.room.member' ? stateKey : undefined;
     const { membership } = content;
     if (target !== undefined && membership === 'invite') {
-      if (serverNameOf(target) !== serverName) return [];
+      const invited = serverNameOf(target);
+      // One who brings in a server of others speaks for the room to all who are in it.
+      if (invited !== serverName)
+        return this.admission(base.room, base.room.servers.includes(invited) ? [] : [invited], 'inbound');
       const invitation = { direction: 'inbound', inviter: event.sender, invitee: target } as const;
       // Approved before it was signed here; a partner that did not ask for our signature has no approval.
       const isApproved =
@@ -228,7 +341,10 @@ export class BorderQuestions {
         this.#approvals?.wasLetThrough({ ...invitation, roomId: view.roomId }) === true;
       return [{ ...base, action: 'invite', local: this.#people.person(target), isApproved }];
     }
-    if (target !== undefined && membership === 'join') return [{ ...base, action: 'join' }];
+    if (target !== undefined && membership === 'join') {
+      const newcomers = view.joinedServers().has(remoteServer) ? [] : [remoteServer];
+      return [{ ...base, action: 'join' }, ...this.admission(base.room, newcomers, 'inbound')];
+    }
     if (stateKey !== undefined) {
       const change = changeOf(remoteServer, type, content, view.get(type, stateKey)?.pdu.content);
       return [{ ...base, action: 'state', eventType: type, change }];
@@ -255,8 +371,27 @@ export class BorderQuestions {
     return { action: 'file', direction, remoteServer, local, remote: [], file: fileFacts(file) ?? {} };
   }
 
-  #room(view: BorderRoom): RoomFacts {
-    return roomFacts(view, otherServers(view, this.#partners.serverName));
+  /** A room that is about to be made. Nobody is in it yet but our own. */
+  plannedRoom(plan: RoomPlan): RoomFacts {
+    const content = (type: string) => plan.state.find((event) => event.type === type)?.content;
+    const servers = [...plan.invitees, ...plan.additionalCreators].map(serverNameOf);
+    return {
+      roomId: 'the new room',
+      ...classOf(content(roomClassType) ?? {}),
+      creatorServer: this.#partners.serverName,
+      isEncrypted: content('m.room.encryption') !== undefined,
+      servers: [...new Set([this.#partners.serverName, ...servers])],
+    };
+  }
+
+  /** A room of which we know nothing but its id. */
+  unknownRoom(roomId: string): RoomFacts {
+    return { roomId, class: undefined, sharedWith: [], creatorServer: '', isEncrypted: false, servers: [] };
+  }
+
+  room(view: BorderRoom): RoomFacts {
+    const frozen = this.#freezes?.get(view.roomId);
+    return roomFacts(view, otherServers(view, this.#partners.serverName), frozen?.servers);
   }
 
   /**

@@ -1,26 +1,56 @@
 import { decide } from '../policy/decide.ts';
 import { allOf, allowed, type Decision } from '../policy/decision.ts';
 import { type Profile, profileView } from '../policy/profile-view.ts';
-import type { Direction, FileFacts, Question } from '../policy/question.ts';
+import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
 import { callbackFor, isWarning } from '../policy/rules/callback.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock } from '../protocol/runtime.ts';
 import { noVerdicts } from '../rooms/consult.ts';
 import { externalLabel } from '../rooms/external-label.ts';
-import type { Border, ExternalLabel, LocalEvent, Matter, RoomPlan, Verdicts } from '../rooms/ports.ts';
+import type {
+  Border,
+  ExternalLabel,
+  LocalEvent,
+  Matter,
+  RoomDefaults,
+  RoomPlan,
+  StrangersEvent,
+  Verdicts,
+} from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import { fileOf, otherServers, takesAway } from './border-facts.ts';
-import { BorderQuestions, type SignOfLife } from './border-questions.ts';
+import {
+  type AdmissionAnswers,
+  BorderQuestions,
+  type FreezeBook,
+  type SignOfLife,
+} from './border-questions.ts';
 import type { CallbackChecker } from './callback/checker.ts';
 import { Consultation } from './callback/consultation.ts';
 import type { FileMaterial } from './callback/facts.ts';
+import { type Intruder, intrudersIn } from './intruders.ts';
+import type { ServersIn } from './join-rule-facts.ts';
 import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
 import { Quotas } from './quotas.ts';
+import { defaultsOf } from './room-defaults.ts';
+
+/** So long a server may take to come into a room after we said yes. */
+const expectedForMs = 600_000;
 
 export type Asked = (question: Question, decision: Decision, eventId?: string) => void;
+/** Asks islands whether servers may come into a room; resolves within ten seconds, whatever they do. */
+export type AskConsent = (
+  islands: readonly string[],
+  question: {
+    readonly roomId: string;
+    /** Everybody else who would be in it, newcomers included. */
+    readonly servers: readonly string[];
+    readonly newcomers: readonly string[];
+  },
+) => Promise<AdmissionAnswers>;
 
 export interface BorderDeps {
   readonly partners: PartnerRegistry;
@@ -31,6 +61,13 @@ export interface BorderDeps {
   readonly checker: CallbackChecker;
   /** What was decided about single invitations. */
   readonly approvals?: Approvals | undefined;
+  readonly freezes?: FreezeBook | undefined;
+  readonly serversIn?: ServersIn | undefined;
+  /** Departments whose people's rooms begin as internal. */
+  readonly internalDepartments?: (() => readonly string[]) | undefined;
+  /** Asks islands about servers that are to come into a room; without it nobody can be asked. */
+  readonly consents?: AskConsent | undefined;
+  readonly metStranger?: Border['metStranger'] | undefined;
   /** Told of every question and its answer, and of an event that takes its place in the room all the same. */
   readonly asked?: Asked | undefined;
   /** Told of what is allowed with a warning. */
@@ -50,6 +87,7 @@ export class PartnerBorder implements Border {
   readonly #questions: BorderQuestions;
   readonly #consultation: Consultation;
   readonly #quotas: Quotas;
+  readonly #expected = new Map<string, { readonly servers: readonly string[]; readonly until: number }>();
 
   constructor(deps: BorderDeps) {
     this.#deps = deps;
@@ -65,6 +103,13 @@ export class PartnerBorder implements Border {
   /** Every one that is allowed counts for the quota of the partner. */
   mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision {
     return this.#askAll(this.#questions.invite(from, to, where), { verdicts });
+  }
+
+  foresees(from: string, to: string, view: RoomView): boolean {
+    const { partners, clock } = this.#deps;
+    return this.#questions
+      .invite(from, to, view)
+      .every((question) => decide(partners, question, clock.now()).allowed);
   }
 
   mayTalkTo(serverName: string): boolean {
@@ -88,6 +133,96 @@ export class PartnerBorder implements Border {
     return this.#askAll(this.#questions.create(plan));
   }
 
+  defaultsOf(plan: RoomPlan): RoomDefaults {
+    return defaultsOf(this.#deps, plan);
+  }
+
+  async mayAdmit(where: RoomView | RoomPlan, newcomers: readonly string[]): Promise<Decision> {
+    const room = 'roomId' in where ? this.#questions.room(where) : this.#questions.plannedRoom(where);
+    const decision = this.#askAll(this.#questions.admission(room, newcomers, 'outbound'));
+    if (!decision.allowed) return decision;
+    const { serverName } = this.#deps.partners;
+    const all = [...new Set([...room.servers, ...newcomers])].filter((server) => server !== serverName);
+    const answer = all.length < 2 ? allowed : await this.#askIslands(room, all, newcomers);
+    if (answer.allowed && 'roomId' in where) this.expect(where.roomId, newcomers);
+    return answer;
+  }
+
+  async #askIslands(
+    room: RoomFacts,
+    all: readonly string[],
+    newcomers: readonly string[],
+  ): Promise<Decision> {
+    const islands = all.filter((server) => this.#deps.partners.isActive(server));
+    const { consents } = this.#deps;
+    const answers =
+      consents === undefined
+        ? { refusedBy: [], unanswered: islands }
+        : await consents(islands, { roomId: room.roomId, servers: all, newcomers });
+    return this.#askAll(this.#questions.admission(room, newcomers, 'outbound', answers));
+  }
+
+  /** What we say to an island that asks whether these servers may be together in a room with us. */
+  consent(room: RoomView | undefined, roomId: string, servers: readonly string[]): Decision {
+    const facts = room === undefined ? this.#questions.unknownRoom(roomId) : this.#questions.room(room);
+    return this.#askAll(this.#questions.admission({ ...facts, servers: [] }, servers, 'inbound'));
+  }
+
+  /**
+   * Servers that are in a room with us and may not be there, by the policy of whom, and what is to be done. `stranger`
+   * is one of whose membership we know only by hearsay.
+   */
+  intruders(room: RoomView, stranger?: string): Intruder[] {
+    return intrudersIn(this.#deps.partners, room, stranger, (servers) =>
+      this.#questions
+        .admission({ ...this.#questions.unknownRoom(room.roomId), servers: [] }, servers, 'inbound')
+        .map(
+          (question) => [question, decide(this.#deps.partners, question, this.#deps.clock.now())] as const,
+        ),
+    );
+  }
+
+  /** Our yes to a server that is to come into a room: for a while it counts as one that may be there. */
+  expect(roomId: string, servers: readonly string[]): void {
+    const until = this.#deps.clock.now() + expectedForMs;
+    for (const [room, known] of this.#expected)
+      if (known.until <= this.#deps.clock.now()) this.#expected.delete(room);
+    const before = this.#expected.get(roomId)?.servers ?? [];
+    this.#expected.set(roomId, { servers: [...new Set([...before, ...servers])], until });
+  }
+
+  admitted(room: RoomView): string[] | undefined {
+    const { partners } = this.#deps;
+    const facts = this.#questions.room(room);
+    if (facts.class !== 'shared') return undefined;
+    const named = [
+      ...new Set([...facts.servers, ...facts.sharedWith, ...this.#expectedIn(room.roomId)]),
+    ].filter((server) => partners.isActive(server));
+    // Whoever wants any server in the room wants no list of them.
+    const isClosed = named.some((server) => partners.get(server)?.policy.rooms.thirdParties !== 'allow');
+    if (!isClosed) return undefined;
+    const now = this.#deps.clock.now();
+    const alone = { ...facts, servers: [], frozenFor: undefined };
+    return named.filter((server) =>
+      this.#questions
+        .admission(
+          { ...alone, servers: named.filter((other) => facts.servers.includes(other)) },
+          [server],
+          'outbound',
+        )
+        .every((question) => decide(partners, question, now).allowed),
+    );
+  }
+
+  #expectedIn(roomId: string): readonly string[] {
+    const known = this.#expected.get(roomId);
+    return known === undefined || known.until <= this.#deps.clock.now() ? [] : known.servers;
+  }
+
+  metStranger(room: RoomView, origin: string, event: StrangersEvent): void {
+    this.#deps.metStranger?.(room, origin, event);
+  }
+
   powerLimit(userId: string): number {
     const { partners } = this.#deps;
     const server = serverNameOf(userId);
@@ -100,6 +235,11 @@ export class PartnerBorder implements Border {
     if (serverName === partners.serverName) return undefined;
     const partner = partners.get(serverName);
     return partner === undefined ? externalLabel({ serverName }) : partner.label;
+  }
+
+  mayBeWith(servers: readonly string[]): Decision {
+    const room = this.#questions.unknownRoom('the room to be joined');
+    return this.#askAll(this.#questions.admission(room, servers, 'outbound'));
   }
 
   mayJoin(userId: string, where: RoomView | string, verdicts?: Verdicts): Decision {

@@ -163,6 +163,7 @@ function roomOf(deed: Deed, creator: string): BorderRoom {
   return {
     roomId: 'a room of the two',
     residents: () => residents,
+    joinedServers: () => new Set(residents.keys()),
     get: (type, stateKey) => {
       const pdu = state.get(`${type} ${stateKey}`);
       return pdu === undefined ? undefined : { pdu };

@@ -7,6 +7,7 @@ import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import type { SigningKey } from '../protocol/signing.ts';
 import type { RoomEngine } from '../rooms/room-engine.ts';
 import type { Database } from '../storage/database.ts';
+import type { DriftRecord } from '../storage/stores/room-drift-store.ts';
 import type { Note, WriteOp } from '../storage/writer.ts';
 import { Approvals } from './approvals/approvals.ts';
 import { ApprovalPerformer } from './approvals/performer.ts';
@@ -35,6 +36,10 @@ import { PartnerActions } from './partner-actions.ts';
 import type { PartnerRegistry } from './partners.ts';
 import { LocalPeople } from './people.ts';
 import { LinkRemoteRooms } from './remote-rooms.ts';
+import { admissionPath, consentBy } from './rooms/consent.ts';
+import { driftPath } from './rooms/drift-report.ts';
+import { Drifts } from './rooms/drifts.ts';
+import { RoomWatch } from './rooms/room-watch.ts';
 import { FederationRouter } from './routes/router.ts';
 
 export interface FederationDeps {
@@ -53,6 +58,10 @@ export interface FederationDeps {
   readonly approvals?: Approvals | undefined;
   /** Our people and their departments; nobody has one if it is absent. */
   readonly people?: LocalPeople | undefined;
+  /** Rooms into which others let servers, of earlier runs. */
+  readonly driftRecords?: readonly DriftRecord[] | undefined;
+  /** Departments whose people's rooms begin as internal. */
+  readonly internalDepartments?: (() => readonly string[]) | undefined;
   /** Told of every question that the border is asked. */
   readonly asked?: Asked | undefined;
   /** Told of what a callback lets pass with a warning. */
@@ -96,6 +105,8 @@ export class Federation {
   readonly #own: OwnKeys;
   readonly #outbox: Outbox;
   readonly #checker: CallbackChecker;
+  readonly drifts: Drifts;
+  readonly #watch: RoomWatch;
   readonly #boots: BootIds;
   readonly #bootId: string;
   #serving:
@@ -122,6 +133,15 @@ export class Federation {
     this.partnerKeys = new PartnerKeys({ own: this.#own, partners, actions, db, clock, log });
     this.approvals = deps.approvals ?? new Approvals({ db, clock, log }, []);
     this.#checker = new CallbackChecker({ clock, log: log.child({ part: 'callback' }) });
+    this.drifts = new Drifts({
+      partners,
+      db,
+      records: deps.driftRecords ?? [],
+      tell: (server, body) => this.remote.askIsland(server, driftPath, body),
+      clock,
+      log,
+    });
+    this.#watch = new RoomWatch({ serverName, db, drifts: this.drifts, clock, log });
     this.border = new PartnerBorder({
       partners,
       people: deps.people ?? new LocalPeople(serverName, new Map()),
@@ -129,6 +149,15 @@ export class Federation {
       file: (uri) => this.#file(uri),
       checker: this.#checker,
       approvals: this.approvals,
+      freezes: this.drifts,
+      serversIn: (roomId) => this.#serving?.engine.peek(roomId)?.joinedServers(),
+      internalDepartments: deps.internalDepartments,
+      consents: consentBy({
+        ask: (server, body) => this.remote.askIsland(server, admissionPath, body),
+        clock,
+        log,
+      }),
+      metStranger: (room, origin, event) => this.drifts.metStranger(room, origin, event),
       asked: deps.asked,
       warned: deps.warned,
     });
@@ -199,6 +228,7 @@ export class Federation {
       approvals: this.approvals,
       media,
       inbound,
+      drifts: this.drifts,
       standings: (partner: string) => this.#standings(partner),
       clock,
     };
@@ -211,13 +241,19 @@ export class Federation {
       performer,
       router: new FederationRouter(parts, log),
     };
+    this.drifts.start({ engine, border: this.border });
+    await this.#watch.start(engine);
     await inbound.start();
     this.#outbox.start(engine, inbound);
     this.link.on('up', (partner) => this.#up(partner));
     this.link.on('down', (partner) => this.#outbox.down(partner));
     this.link.on('notice', (partner, notice) => this.#noticed(partner, notice));
     this.#unsubscribe.push(
-      partners.onChange(() => this.link.partnersChanged()),
+      partners.onChange(({ added, changed, removed }) => {
+        // Before the link: what comes over it finds the room's ACL as it is to be.
+        this.#watch.partnersChanged([...added, ...changed, ...removed].map((partner) => partner.serverName));
+        this.link.partnersChanged();
+      }),
       db.streams.subscribe((batch) => {
         for (const { stream, payload } of batch) {
           const eventId = stream === 'events' ? eventIdIn(payload) : undefined;
@@ -239,6 +275,7 @@ export class Federation {
     await performed;
     await this.#outbox.stop();
     await this.#serving?.inbound.stop();
+    await this.#watch.stop();
   }
 
   /**
@@ -329,6 +366,7 @@ export class Federation {
   async processed(): Promise<void> {
     await this.#serving?.processor.idle();
     await this.#serving?.performer.idle();
+    await this.#watch.idle();
   }
 
   async #received(partner: string): Promise<LaneStandings> {
@@ -362,6 +400,9 @@ export class Federation {
     this.partnerKeys.linked(partner);
     this.#serving?.processor.retryNow(partner);
     this.#serving?.performer.up(partner);
+    this.drifts.partnerUp(partner).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, partner }, 'a partner could not be told of a drift');
+    });
     this.#outbox.up(partner).catch((error: unknown) => {
       // Nothing was decided: the next link begins again with a hello of its own.
       if (error instanceof LinkUnavailable) {

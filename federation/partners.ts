@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { PolicyBook } from '../policy/book.ts';
+import type { IslandPolicy, PolicyBook } from '../policy/book.ts';
 import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
 import { mayTalk } from '../policy/rules/talk.ts';
 import type { Clock } from '../protocol/runtime.ts';
@@ -79,6 +79,7 @@ export interface PartnerChanges {
 export class PartnerRegistry implements PolicyBook {
   readonly serverName: string;
   readonly #clock: Clock;
+  readonly #island: () => IslandPolicy | undefined;
   readonly #listeners = new Set<(changes: PartnerChanges) => void>();
   #entries: readonly PartnerEntry[];
   #byName: ReadonlyMap<string, PartnerEntry> | undefined;
@@ -90,12 +91,19 @@ export class PartnerRegistry implements PolicyBook {
     clock: Clock;
     partners: readonly PartnerEntry[];
     overlays?: ReadonlyMap<string, PartnerOverlay>;
+    /** What holds for the whole island at the moment. */
+    island?: () => IslandPolicy | undefined;
   }) {
+    this.#island = deps.island ?? (() => undefined);
     this.serverName = deps.serverName;
     this.#clock = deps.clock;
     this.#entries = deps.partners;
     this.#overlays = deps.overlays ?? new Map();
     this.#partners = this.#index();
+  }
+
+  get island(): IslandPolicy | undefined {
+    return this.#island();
   }
 
   #index(): ReadonlyMap<string, Partner> {

@@ -18,6 +18,9 @@ export const maxBulkBytes = 16 * 1024 * 1024;
 const maxViolations = 20;
 const maxAnswerBytes = 1024 * 1024;
 
+/** In an answer to `make_join`: who is in the room. Not of Matrix; it tells an island before it signs anything. */
+export const serversKey = 'org.archipelago.servers';
+
 export interface RemoteQuestion {
   readonly method: 'GET' | 'PUT' | 'POST';
   readonly uri: string;

@@ -20,6 +20,7 @@ import {
   federationUri,
   maxBulkBytes,
   type RemoteQuestion,
+  serversKey,
 } from './remote-request.ts';
 import { inviteApprovedPath } from './routes/invite-approved.ts';
 
@@ -51,6 +52,11 @@ export class LinkRemoteRooms implements RemoteRooms {
       status: 403,
       errcode: 'M_FORBIDDEN',
     });
+  }
+
+  /** A question that islands know and Matrix does not. */
+  askIsland(server: string, uri: string, body: JsonObject): Promise<JsonObject> {
+    return this.#ask(server, { method: 'POST', uri, body, priority: 'query' });
   }
 
   isReachable(server: string): boolean {
@@ -254,8 +260,13 @@ export class LinkRemoteRooms implements RemoteRooms {
 function templateOf(server: string, answer: JsonObject): RemoteTemplate {
   const { room_version: roomVersion, event } = answer;
   if (!isObject(event)) throw badResponse(server, 'its template holds no event');
-  // A server that names no version means version 1.
-  return { roomVersion: typeof roomVersion === 'string' ? roomVersion : '1', event };
+  const servers = answer[serversKey];
+  return {
+    // A server that names no version means version 1.
+    roomVersion: typeof roomVersion === 'string' ? roomVersion : '1',
+    event,
+    ...(Array.isArray(servers) ? { servers: servers.filter((name) => typeof name === 'string') } : {}),
+  };
 }
 
 function listOf(server: string, answer: JsonObject, name: string): JsonValue[] {

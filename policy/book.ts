@@ -13,8 +13,17 @@ export interface PartnerFacts {
   readonly rule: string;
 }
 
+/** What holds for the whole island, partners or none. */
+export interface IslandPolicy {
+  readonly encryption: 'required' | 'optional' | 'forbidden';
+  /** Where that stands. */
+  readonly rule: string;
+}
+
 /** All rules of an island at one moment. A draft is another book. */
 export interface PolicyBook {
   readonly serverName: string;
+  /** Absent: nothing beyond what the partners' policies say. */
+  readonly island?: IslandPolicy | undefined;
   get(serverName: string): PartnerFacts | undefined;
 }

@@ -2,12 +2,12 @@ import type { PartnerFacts, PolicyBook } from './book.ts';
 import { allOf, allowed, type Decision } from './decision.ts';
 import type { Question } from './question.ts';
 import { mayPassCallback } from './rules/callback.ts';
-import { fitsEncryption, mayCross, mayTransfer } from './rules/content.ts';
+import { fitsEncryption, fitsIsland, mayCross, mayTransfer } from './rules/content.ts';
 import { mayInvite } from './rules/invites.ts';
 import { mayVouch } from './rules/keys.ts';
 import { mayTakePart } from './rules/people.ts';
 import { fitsQuota } from './rules/rate.ts';
-import { fitsClass, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
+import { fitsClass, isThawed, mayAdmit, mayChangeState, mayUseRoomOf } from './rules/rooms.ts';
 import { mayFind, mayShare } from './rules/share.ts';
 import { mayTalk } from './rules/talk.ts';
 import { includes, type Person } from './who.ts';
@@ -19,13 +19,35 @@ import { includes, type Person } from './who.ts';
 export function decide(book: PolicyBook, question: Question, now: number): Decision {
   const talk = mayTalk(book, question.remoteServer, now);
   const partner = book.get(question.remoteServer);
-  if (!talk.allowed || partner === undefined) return talk;
-  const decision = decideWith(book, partner, question);
+  if (!talk.allowed) return talk;
+  const atHome = decideAtHome(book, question);
+  if (partner === undefined) return atHome;
+  const theirs = decideWith(book, partner, question, now);
+  const decision = atHome.allowed ? theirs : allOf(theirs, atHome);
   if (question.verdict === undefined && question.quotaMs === undefined) return decision;
   return allOf(decision, mayPassCallback(partner, question), fitsQuota(partner, question));
 }
 
-function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question): Decision {
+/** What holds between our own people as well. */
+function decideAtHome(book: PolicyBook, question: Question): Decision {
+  switch (question.action) {
+    case 'message': {
+      const { isCleartext, eventType } = question;
+      return fitsIsland(book, { isCleartext, isEncrypted: eventType === 'm.room.encrypted' });
+    }
+    case 'state':
+      return fitsIsland(book, {
+        isCleartext: false,
+        isEncrypted: question.change.enablesEncryption === true,
+      });
+    case 'create-room':
+      return fitsIsland(book, { isCleartext: !question.isEncrypted, isEncrypted: question.isEncrypted });
+    default:
+      return allowed;
+  }
+}
+
+function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question, now: number): Decision {
   switch (question.action) {
     case 'talk':
       return allowed;
@@ -35,6 +57,7 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
       const { eventType, isCleartext, file, direction, room } = question;
       return allOf(
         people(partner, question),
+        isThawed(partner, room, direction),
         mayUseRoomOf(partner, room),
         mayCross(partner, eventType),
         fitsEncryption(partner, { isCleartext, isEncrypted: eventType === 'm.room.encrypted' }),
@@ -42,9 +65,10 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
       );
     }
     case 'state': {
-      const { eventType, change } = question;
+      const { eventType, change, room, direction } = question;
       return allOf(
         people(partner, question),
+        isThawed(partner, room, direction),
         mayCross(partner, eventType),
         mayChangeState(partner, change),
         fitsEncryption(partner, { isCleartext: false, isEncrypted: change.enablesEncryption === true }),
@@ -56,17 +80,20 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
       const { room, direction, isApproved, isRefused = false } = question;
       return allOf(
         people(partner, question),
-        fitsClass(partner, room),
+        // Nobody is brought into a frozen room, from either side.
+        isThawed(partner, room, 'outbound'),
+        fitsClass(partner, room, 'invite'),
         mayUseRoomOf(partner, room),
         room === undefined ? allowed : encryptionOf(partner, room.isEncrypted),
         mayInvite(partner, direction, { isApproved, isRefused }),
       );
     }
     case 'join': {
-      const { room } = question;
+      const { room, direction } = question;
       return allOf(
         people(partner, question),
-        fitsClass(partner, room),
+        isThawed(partner, room, direction),
+        fitsClass(partner, room, 'join'),
         mayUseRoomOf(partner, room),
         room === undefined ? allowed : encryptionOf(partner, room.isEncrypted),
       );
@@ -80,7 +107,7 @@ function decideWith(book: PolicyBook, partner: PartnerFacts, question: Question)
       );
     }
     case 'third-party':
-      return mayAdmit(book, partner, question.server, question.refusedBy);
+      return allOf(isThawed(partner, question.room, 'outbound'), mayAdmit(book, partner, question, now));
     case 'profile':
       // Who shares a room has seen the name; what sharing a room reveals is no secret from them.
       return allOf(

@@ -28,12 +28,19 @@ export interface PartnerPolicy {
   readonly rules: Readonly<Record<string, string>>;
 }
 
+/** `freeze`: ours can read it and no longer write. `leave`: ours leave it. `alarm`: the admins are told, no more. */
+export type DriftAction = 'freeze' | 'leave' | 'alarm';
+
 interface RoomPolicy {
   /** Whether ours may be in rooms that theirs made. */
   readonly remoteMayCreate: boolean;
   readonly encryption: 'required' | 'optional' | 'forbidden';
   /** Further servers in a shared room: none, active partners of ours only, or any. */
   readonly thirdParties: 'deny' | 'listed' | 'allow';
+  /** Must the islands in a room be asked before a further server comes in, or does one that cannot be asked not count? */
+  readonly thirdPartyConsent: 'required' | 'if_possible';
+  /** What is done with a room into which somebody else let a server that may not be there. */
+  readonly onDrift: DriftAction;
   /** The highest power level that one of theirs may be given. */
   readonly maxRemotePowerLevel: number;
   /** What `m.room.history_visibility` may be. */
@@ -110,6 +117,8 @@ export const defaultPartnerPolicy: PartnerPolicy = {
     remoteMayCreate: true,
     encryption: 'optional',
     thirdParties: 'deny',
+    thirdPartyConsent: 'required',
+    onDrift: 'freeze',
     maxRemotePowerLevel: 100,
     historyVisibility: 'any',
   },

@@ -1,20 +1,19 @@
+import type { RoomClass } from './room-class.ts';
 import type { Person } from './who.ts';
 
 /** Direction in which something crosses the border, seen from here. */
 export type Direction = 'outbound' | 'inbound';
 
 /** A room as far as the rules ask. */
-export interface RoomFacts {
+export interface RoomFacts extends RoomClass {
   readonly roomId: string;
-  /** `undefined`: nobody said; it becomes shared with whoever is invited first. */
-  readonly class: 'internal' | 'shared' | undefined;
-  /** Partners that a shared room is for. */
-  readonly sharedWith: readonly string[];
   /** The server of whoever made the room. */
   readonly creatorServer: string;
   readonly isEncrypted: boolean;
   /** Servers with a member who is joined or invited, ours included. */
   readonly servers: readonly string[];
+  /** Servers for which the room is frozen: somebody else let them in. */
+  readonly frozenFor?: readonly string[] | undefined;
 }
 
 interface Between {
@@ -58,6 +57,12 @@ export interface StateFacts {
   readonly historyVisibility?: string | undefined;
   /** It turns end-to-end encryption on. */
   readonly enablesEncryption?: boolean | undefined;
+  /** It lets people in whom nobody of the room invited. */
+  readonly opensJoins?: boolean | undefined;
+  /** The power level that inviting would need, where that changes. */
+  readonly inviteLevel?: number | undefined;
+  /** The class that the room would get. */
+  readonly roomClass?: RoomClass | undefined;
 }
 
 /**
@@ -102,6 +107,8 @@ export type Question =
       readonly server: string;
       /** Islands already in the room that said no. */
       readonly refusedBy: readonly string[];
+      /** Servers already in the room that were asked and did not answer, or cannot be asked. */
+      readonly unanswered?: readonly string[] | undefined;
     } & Between)
   | ({
       readonly action: 'profile';

@@ -7,7 +7,7 @@ import type { JsonObject, JsonValue } from './json.ts';
  */
 export function isAllowedByAcl(content: JsonObject | undefined, serverName: string): boolean {
   if (content === undefined) return true;
-  const host = hostOf(serverName);
+  const host = aclHostOf(serverName);
   // 2. IP literals are denied where allow_ip_literals is present and false.
   if (content['allow_ip_literals'] === false && isIpLiteral(host)) return false;
   // 3. Deny beats allow.
@@ -20,12 +20,13 @@ function patterns(value: JsonValue | undefined): string[] {
   return Array.isArray(value) ? value.filter((pattern) => typeof pattern === 'string') : [];
 }
 
-/** The server name without its port. */
-function hostOf(serverName: string): string {
+/** The server name as an ACL names it: without its port. */
+export function aclHostOf(serverName: string): string {
   const end = serverName.startsWith('[') ? serverName.indexOf(']') + 1 : serverName.indexOf(':');
   return end > 0 ? serverName.slice(0, end) : serverName;
 }
 
-function isIpLiteral(host: string): boolean {
+/** Is this host of an ACL an address, and no name? */
+export function isIpLiteral(host: string): boolean {
   return host.startsWith('[') || /^\d{1,3}(\.\d{1,3}){3}$/.test(host);
 }

@@ -2,6 +2,7 @@ import { parseUserId } from '../protocol/identifiers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
 import type { RoomVersion } from '../protocol/room-versions.ts';
 import { badJson, invalidParam } from './errors.ts';
+import type { RoomDefaults } from './ports.ts';
 import type { CreateRoomRequest, RoomPreset } from './types.ts';
 
 /** A state event that a new room gets. */
@@ -162,6 +163,24 @@ export function initialEvents(
     { type: 'm.room.guest_access', stateKey: '', content: { guest_access: preset.guests } },
   ];
   return [...base, ...latest([...implied, ...given, ...named])];
+}
+
+/**
+ * What the enterprise's rules add: state that was not asked for otherwise, and the level of invitations.
+ */
+export function withDefaults(
+  events: readonly InitialEvent[],
+  { state, inviteLevel }: RoomDefaults,
+): InitialEvent[] {
+  const has = (type: string): boolean => events.some((event) => event.type === type);
+  const raised = events.map((event) => {
+    const { invite } = event.content;
+    const level = typeof invite === 'number' ? invite : 0;
+    return event.type === 'm.room.power_levels' && level < inviteLevel
+      ? { ...event, content: { ...event.content, invite: inviteLevel } }
+      : event;
+  });
+  return [...raised, ...state.filter(({ type }) => !has(type))];
 }
 
 /** Of several events with one key only the last, at the place of the last. */

@@ -1,3 +1,4 @@
+import { roomClassType } from '../policy/room-class.ts';
 import { authorize } from '../protocol/auth/authorize.ts';
 import { encodeBase64Url } from '../protocol/base64.ts';
 import type { RoomEvent, UnsignedPdu } from '../protocol/event.ts';
@@ -10,11 +11,18 @@ import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, nextPlace } from './build.ts';
 import { RoomChange } from './change.ts';
 import type { RoomContext } from './context.ts';
-import { createContent, initialEvents, type PowerLimit } from './create-events.ts';
+import {
+  createContent,
+  type InitialEvent,
+  initialEvents,
+  type PowerLimit,
+  withDefaults,
+} from './create-events.ts';
 import { forbidden, invalidParam, RoomError, requireAllowed } from './errors.ts';
 import { InvitationHeld } from './membership/held.ts';
 import { inviteUser } from './membership/invite.ts';
 import { Room } from './room.ts';
+import { requireClass } from './send.ts';
 import { StateSet } from './state/state-set.ts';
 import type { CreateRoomRequest } from './types.ts';
 
@@ -43,17 +51,7 @@ export async function createRoom(
     request.roomAliasName === undefined ? undefined : `#${request.roomAliasName}:${ctx.serverName}`;
   if (alias !== undefined && (await ctx.store.alias(alias)) !== undefined)
     throw new RoomError(400, 'M_ROOM_IN_USE', 'This alias is taken');
-  const powerLimit: PowerLimit = (id) => ctx.border.powerLimit(id);
-  const content = createContent(userId, request, version, powerLimit);
-  const creators = content['additional_creators'];
-  requireAllowed(
-    ctx.border.mayCreate({
-      creator: userId,
-      invitees,
-      additionalCreators: Array.isArray(creators) ? creators.filter((id) => typeof id === 'string') : [],
-      state: initialEvents(userId, request, version, {}, alias, powerLimit),
-    }),
-  );
+  const { content, initial } = await planRoom(ctx, userId, request, version, alias, invitees);
   let create: RoomEvent;
   // From room version 12 the room's id is the create event's hash: equal requests within one millisecond
   // would be one room.
@@ -62,7 +60,7 @@ export async function createRoom(
     const event = create;
     const made = await ctx.rooms.exclusive(event.roomId, async (known) => {
       if (known !== undefined) return false;
-      await build(ctx, userId, request, event, version, alias, invitees);
+      await build(ctx, userId, request, event, version, initial, alias, invitees);
       return true;
     });
     if (made) break;
@@ -77,6 +75,43 @@ export async function createRoom(
     }
   }
   return { roomId: create.roomId };
+}
+
+/**
+ * What the room is to be, by the request and by what the border makes of it. Throws 400 for a class that is none, 403
+ * where the border, or an island that has to be asked, says no.
+ */
+async function planRoom(
+  ctx: RoomContext,
+  userId: string,
+  request: CreateRoomRequest,
+  version: RoomVersion,
+  alias: string | undefined,
+  invitees: readonly string[],
+): Promise<{ content: JsonObject; initial: (profile: JsonObject) => InitialEvent[] }> {
+  const powerLimit: PowerLimit = (id) => ctx.border.powerLimit(id);
+  const content = createContent(userId, request, version, powerLimit);
+  const creators = content['additional_creators'];
+  const people = {
+    creator: userId,
+    invitees,
+    additionalCreators: Array.isArray(creators) ? creators.filter((id) => typeof id === 'string') : [],
+  };
+  const asked = initialEvents(userId, request, version, {}, alias, powerLimit);
+  for (const event of asked) if (event.type === roomClassType) requireClass(event.content, event.stateKey);
+  const defaults = ctx.border.defaultsOf({ ...people, state: asked });
+  const initial = (profile: JsonObject): InitialEvent[] =>
+    withDefaults(initialEvents(userId, request, version, profile, alias, powerLimit), defaults);
+  const plan = { ...people, state: initial({}) };
+  requireAllowed(ctx.border.mayCreate(plan));
+  const servers = [...invitees, ...people.additionalCreators].map(serverNameOf);
+  requireAllowed(
+    await ctx.border.mayAdmit(
+      plan,
+      [...new Set(servers)].filter((server) => server !== ctx.serverName),
+    ),
+  );
+  return { content, initial };
 }
 
 function makeCreateEvent(
@@ -109,6 +144,7 @@ async function build(
   request: CreateRoomRequest,
   create: RoomEvent,
   version: RoomVersion,
+  initial: (profile: JsonObject) => InitialEvent[],
   alias: string | undefined,
   invitees: readonly string[],
 ): Promise<void> {
@@ -119,10 +155,7 @@ async function build(
   if (!verdict.allowed) throw new RoomError(400, 'M_INVALID_ROOM_STATE', verdict.reason);
   await change.add(create, { before: empty });
   const profile = await ctx.store.profile(userId);
-  for (const event of initialEvents(userId, request, version, profile, alias, (id) =>
-    ctx.border.powerLimit(id),
-  ))
-    await step(ctx, room, change, userId, event);
+  for (const event of initial(profile)) await step(ctx, room, change, userId, event);
   for (const invitee of invitees) {
     if (serverNameOf(invitee) !== ctx.serverName) continue;
     const content: JsonObject = { ...(await ctx.store.profile(invitee)), membership: 'invite' };

@@ -46,6 +46,8 @@ export class RemoteError extends Error {
 export interface RemoteTemplate {
   readonly roomVersion: string;
   readonly event: JsonObject;
+  /** Servers in the room, where an island says it: not of Matrix. */
+  readonly servers?: readonly string[] | undefined;
 }
 
 /** The operations of the Server-Server API that rooms ask of partners. All reject with {@link RemoteError}. */
@@ -184,6 +186,22 @@ export interface ExternalLabel {
   readonly about: JsonObject;
 }
 
+/** What the enterprise's rules make of a new room. */
+export interface RoomDefaults {
+  /** State that it gets where the request does not set it. */
+  readonly state: RoomPlan['state'];
+  /** The lowest power level that inviting may need. */
+  readonly inviteLevel: number;
+}
+
+/** An event as a server brought it, of a sender whose server is no partner of ours: nothing of it is proved. */
+export interface StrangersEvent {
+  readonly server: string;
+  readonly type: string;
+  readonly stateKey: string | undefined;
+  readonly content: JsonObject;
+}
+
 /** The enterprise's rules, as far as rooms ask them. */
 export interface Border {
   /**
@@ -194,11 +212,24 @@ export interface Border {
   consult(matter: Matter): (() => Promise<Verdicts>) | undefined;
   /** A room's id alone where we do not hold it: an invitation from outside. */
   mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision;
+  /** Will that invitation be allowed, callbacks and quotas aside? Neither counted nor recorded: it is not the answer. */
+  foresees(from: string, to: string, room: RoomView): boolean;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
   /** Asked before an event of ours is signed. */
   maySend(room: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision>;
   mayCreate(plan: RoomPlan): Decision;
+  /** What a room of that plan begins with beyond what was asked for. */
+  defaultsOf(plan: RoomPlan): RoomDefaults;
+  /**
+   * Before servers come into a room, or into a new one together: what our policies say, and what the islands say that
+   * would be in it with them, who are asked.
+   */
+  mayAdmit(room: RoomView | RoomPlan, newcomers: readonly string[]): Promise<Decision>;
+  /** The servers that an ACL has to allow for; undefined for a room that is not for certain partners only. */
+  admitted(room: RoomView): string[] | undefined;
+  /** A partner in the room brought an event of a server that we do not know. Never throws. */
+  metStranger(room: RoomView, origin: string, event: StrangersEvent): void;
   /** The highest power level that a user may be given; infinity for our own people. */
   powerLimit(userId: string): number;
   /**
@@ -206,6 +237,8 @@ export interface Border {
    * partner join a room of ours?
    */
   mayJoin(userId: string, where: RoomView | string, verdicts?: Verdicts): Decision;
+  /** May we be together with all these servers in a room that is not held here? */
+  mayBeWith(servers: readonly string[]): Decision;
   /** How our clients are shown the people of another server; undefined: as they are. Asked for every member event. */
   labelOf(serverName: string): ExternalLabel | undefined;
   /** What is wrong with an event of others that takes its place in the room all the same: a quarantine. */

@@ -23,6 +23,7 @@ import { requireAdmitted } from './serve/guard.ts';
 import { backfill, getEvent, getMissingEvents } from './serve/history.ts';
 import { makeJoin, makeLeave, sendJoin, sendLeave } from './serve/joins.ts';
 import { getEventAuth, getState, getStateIds } from './serve/state.ts';
+import { keepAcl } from './server-acl.ts';
 import { inviteStateFor } from './stripped-state.ts';
 import type {
   ClientEvent,
@@ -233,6 +234,11 @@ export class RoomEngine {
 
   sendLeave(origin: string, roomId: string, eventId: string, pdu: JsonValue): Promise<void> {
     return sendLeave(this.#ctx, this.#receiver, origin, roomId, eventId, pdu);
+  }
+
+  /** Brings the room's ACL into step with who may be in it; false if there was nothing to do. */
+  keepAcl(roomId: string): Promise<boolean> {
+    return keepAcl(this.#ctx, roomId);
   }
 
   /** Throws 403 for a server that the room's ACL denies. */

@@ -1,12 +1,14 @@
+import { objectionToClass, roomClassType } from '../policy/room-class.ts';
 import type { RoomEvent } from '../protocol/event.ts';
 import { parseUserId } from '../protocol/identifiers.ts';
+import type { JsonObject } from '../protocol/json.ts';
 import { RoomConflict } from '../storage/errors.ts';
 import type { WriteOp } from '../storage/write-set.ts';
 import { buildEvent, type EventRequest, nextPlace, type Place } from './build.ts';
 import { RoomChange } from './change.ts';
 import { consulted, noVerdicts } from './consult.ts';
 import type { RoomContext } from './context.ts';
-import { forbidden, invalidParam, notFound, requireAllowed } from './errors.ts';
+import { badJson, forbidden, invalidParam, notFound, requireAllowed } from './errors.ts';
 import { hasRedactLevel } from './redactions.ts';
 import type { Room } from './room.ts';
 import type { ClientTxn, RedactRequest, SendRequest } from './types.ts';
@@ -124,6 +126,8 @@ export async function sendEvent(ctx: RoomContext, request: SendRequest): Promise
   // The auth rules leave it open what a member is; nobody else's server would make of it anything but noise.
   if (request.type === 'm.room.member' && parseUserId(request.stateKey ?? '') === undefined)
     throw invalidParam('The state key of a member event is a user id');
+  if (request.type === roomClassType && request.stateKey !== undefined)
+    requireClass(request.content, request.stateKey);
   const local = { ...request, sender: request.userId };
   const known = ctx.rooms.peek(request.roomId) ?? (await ctx.rooms.get(request.roomId));
   const asked =
@@ -184,6 +188,12 @@ export async function redactEvent(ctx: RoomContext, request: RedactRequest): Pro
     );
   });
   return { eventId: event.eventId };
+}
+
+/** Throws 400 for a class event that nobody could make sense of. */
+export function requireClass(content: JsonObject, stateKey: string): void {
+  const objection = objectionToClass(content, stateKey);
+  if (objection !== undefined) throw badJson(objection);
 }
 
 export function requireJoined(room: Room, userId: string): void {

@@ -118,6 +118,7 @@ export class Homeserver {
         clock,
         partners: config.partners,
         overlays: await loadOverlays(db),
+        island: () => live.current.encryption,
       });
       const partnerActions = new PartnerActions({ partners, db, clock, log: log.child({ sub: 'partners' }) });
       const journal = new DecisionJournal({ db, clock, log: log.child({ sub: 'border' }) });
@@ -133,6 +134,8 @@ export class Homeserver {
         actions: partnerActions,
         people,
         approvals: await Approvals.load({ db, clock, log: log.child({ sub: 'approvals' }) }),
+        driftRecords: await db.roomDrifts.all(),
+        internalDepartments: () => live.current.internalDepartments ?? [],
         asked: journal.asked,
         warned: journal.warned,
         db,

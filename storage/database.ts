@@ -29,6 +29,7 @@ import { PartnerWatchStore } from './stores/partner-watch-store.ts';
 import { QuarantineStore } from './stores/quarantine-store.ts';
 import { ReceiptStore } from './stores/receipt-store.ts';
 import { RoleStore } from './stores/role-store.ts';
+import { RoomDriftStore } from './stores/room-drift-store.ts';
 import { RoomStore } from './stores/room-store.ts';
 import { ServerNoticeStore } from './stores/server-notice-store.ts';
 import { StateStore } from './stores/state-store.ts';
@@ -73,6 +74,7 @@ export interface Database {
   readonly partnerOverlays: PartnerOverlayStore;
   readonly quarantine: QuarantineStore;
   readonly approvals: ApprovalStore;
+  readonly roomDrifts: RoomDriftStore;
   readonly departments: DepartmentStore;
   readonly localNotices: LocalNoticeStore;
   readonly serverNotices: ServerNoticeStore;
@@ -148,6 +150,7 @@ async function assemble(sources: Sources, deps: DatabaseDeps): Promise<Database>
     partnerOverlays: new PartnerOverlayStore(reader),
     quarantine: new QuarantineStore(reader),
     approvals: new ApprovalStore(reader),
+    roomDrifts: new RoomDriftStore(reader),
     departments: new DepartmentStore(reader),
     localNotices: new LocalNoticeStore(reader),
     serverNotices: new ServerNoticeStore(reader),

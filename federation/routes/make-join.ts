@@ -1,3 +1,4 @@
+import { serversKey } from '../remote-request.ts';
 import type { FederationRoute } from './route.ts';
 
 /** Joining rooms: `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`. Without `ver` room version 1 is meant. */
@@ -12,6 +13,10 @@ export const makeJoin: FederationRoute = {
       request.param('userId'),
       versions.length === 0 ? ['1'] : versions,
     );
-    return { room_version: template.roomVersion, event: { ...template.event, origin: serverName } };
+    return {
+      room_version: template.roomVersion,
+      event: { ...template.event, origin: serverName },
+      ...(template.servers === undefined ? {} : { [serversKey]: [...template.servers] }),
+    };
   },
 };

@@ -12,6 +12,7 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { OwnKeys } from '../keys/own-keys.ts';
 import type { LaneStandings } from '../lanes.ts';
 import type { LocalMedia } from '../media.ts';
+import type { Drifts } from '../rooms/drifts.ts';
 
 /** What a handler sees: the request with its path taken apart. */
 export interface RouteRequest {
@@ -39,6 +40,7 @@ export interface RouteParts {
   readonly media: LocalMedia;
   readonly approvals: Approvals;
   readonly inbound: Inbound;
+  readonly drifts: Pick<Drifts, 'reported'>;
   /** How the lanes of a partner stand here, both ways. */
   standings(partner: string): Promise<LaneStandings>;
   readonly clock: Clock;

@@ -1,4 +1,6 @@
+import { admission } from './admission.ts';
 import { backfill } from './backfill.ts';
+import { drift } from './drift.ts';
 import { event } from './event.ts';
 import { eventAuth } from './event-auth.ts';
 import { getMissingEvents } from './get-missing-events.ts';
@@ -24,6 +26,8 @@ export const federationRoutes: readonly FederationRoute[] = [
   keyServer,
   version,
   lanes,
+  admission,
+  drift,
   send,
   makeJoin,
   sendJoin,

@@ -1,4 +1,4 @@
-import type { PartnerFacts } from '../book.ts';
+import type { PartnerFacts, PolicyBook } from '../book.ts';
 import { allOf, allowed, type Decision, denied } from '../decision.ts';
 import { ruleOf } from '../partner-policy.ts';
 import type { Direction, FileFacts } from '../question.ts';
@@ -24,6 +24,26 @@ export function fitsEncryption(
     return denied('encryption_required', `Messages to ${serverName} have to be end-to-end encrypted`, where);
   if (policy.rooms.encryption === 'forbidden' && event.isEncrypted)
     return denied('encryption_forbidden', `Messages to ${serverName} may not be end-to-end encrypted`, where);
+  return allowed;
+}
+
+/** The island's own `encryption`, which holds between our own people too. */
+export function fitsIsland(
+  { island }: PolicyBook,
+  event: { readonly isCleartext: boolean; readonly isEncrypted: boolean },
+): Decision {
+  if (island?.encryption === 'required' && event.isCleartext)
+    return denied(
+      'encryption_required',
+      'Messages on this server have to be end-to-end encrypted',
+      island.rule,
+    );
+  if (island?.encryption === 'forbidden' && event.isEncrypted)
+    return denied(
+      'encryption_forbidden',
+      'Messages on this server may not be end-to-end encrypted',
+      island.rule,
+    );
   return allowed;
 }
 

@@ -14,6 +14,7 @@ import { addLocal, inRoom, requireJoined } from '../send.ts';
 import { strippedTypes } from '../stripped-state.ts';
 import { holdElsewhere, holdOutbound, needsApproval } from './held.ts';
 import { remoteRefusal } from './remote-refusal.ts';
+import { shareWith } from './share-room.ts';
 
 /** Of a room's name as whoever decides sees it. */
 const maxNameLength = 255;
@@ -76,6 +77,9 @@ async function inviteRemote(
   if (known === undefined) throw notFound('Unknown room');
   requireInvitable(known, userId, target);
   const verdicts = await consulted(ctx, { kind: 'invite', from: userId, to: target, where: known });
+  // Nobody else is asked, and nothing is changed, for an invitation that will be refused below.
+  const isLikely = known.powerLevelOf(userId) >= known.powerLevels.invite;
+  if (isLikely && ctx.border.foresees(userId, target, known)) await shareWith(ctx, userId, roomId, server);
   const { event, room, state, decision } = await ctx.rooms.exclusive(roomId, async (held) => {
     if (held === undefined) throw notFound('Unknown room');
     requireInvitable(held, userId, target);

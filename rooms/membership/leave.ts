@@ -61,11 +61,7 @@ async function rejectInvite(
   for (const server of servers) {
     if (server === '' || server === ctx.serverName || !ctx.border.mayTalkTo(server)) continue;
     try {
-      const template = await ctx.remote.makeLeave(server, roomId, userId);
-      const wanted = { roomId, userId, membership: 'leave' as const, content, now: ctx.clock.now() };
-      const { pdu: draft, version } = eventFromTemplate(template, wanted);
-      const { pdu, eventId } = signEvent(draft, version, ctx.serverName, ctx.signingKey);
-      await ctx.remote.sendLeave(server, roomId, eventId, pdu);
+      await leaveThrough(ctx, server, roomId, userId, content);
       break;
     } catch (error) {
       if (!(error instanceof RemoteError)) throw error;
@@ -73,6 +69,21 @@ async function rejectInvite(
     }
   }
   await endInvite(ctx, userId, roomId);
+}
+
+/** Leaves a room that we do not hold with the help of a server that is in it. Throws `RemoteError`. */
+export async function leaveThrough(
+  ctx: RoomContext,
+  server: string,
+  roomId: string,
+  userId: string,
+  content: JsonObject,
+): Promise<void> {
+  const template = await ctx.remote.makeLeave(server, roomId, userId);
+  const wanted = { roomId, userId, membership: 'leave' as const, content, now: ctx.clock.now() };
+  const { pdu: draft, version } = eventFromTemplate(template, wanted);
+  const { pdu, eventId } = signEvent(draft, version, ctx.serverName, ctx.signingKey);
+  await ctx.remote.sendLeave(server, roomId, eventId, pdu);
 }
 
 /** Ends a pending invitation and tells the user's devices. */

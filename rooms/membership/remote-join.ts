@@ -1,14 +1,16 @@
 import type { RoomEvent } from '../../protocol/event.ts';
-import type { JsonValue } from '../../protocol/json.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import { isObject, type JsonValue } from '../../protocol/json.ts';
 import { type RoomVersion, roomVersions } from '../../protocol/room-versions.ts';
 import { signEvent } from '../../protocol/signing.ts';
 import type { RoomContext } from '../context.ts';
-import { badGateway, RoomError } from '../errors.ts';
+import { badGateway, deniedByBorder, RoomError, requireAllowed } from '../errors.ts';
 import { RemoteError } from '../ports.ts';
 import { checkedEvents } from '../receive/outliers.ts';
 import { checkWire } from '../receive/wire.ts';
 import type { JoinOptions } from '../types.ts';
 import { joinContent } from './join-content.ts';
+import { leaveThrough } from './leave.ts';
 import { remoteRefusal } from './remote-refusal.ts';
 import { type GivenRoom, requireSize, storeRoom } from './store-room.ts';
 import { eventFromTemplate } from './template.ts';
@@ -50,6 +52,8 @@ async function handshake(
   options: JoinOptions,
 ): Promise<GivenRoom> {
   const template = await ctx.remote.makeJoin(server, roomId, userId, [...roomVersions.keys()]);
+  // Nothing is signed for a room in which there are servers that may not be together with us.
+  if (template.servers !== undefined) requireAllowed(ctx.border.mayBeWith([...template.servers, server]));
   const { pdu: draft, version } = eventFromTemplate(template, {
     roomId,
     userId,
@@ -60,6 +64,7 @@ async function handshake(
   const { pdu, eventId } = signEvent(draft, version, ctx.serverName, ctx.signingKey);
   const answer = await ctx.remote.sendJoin(server, roomId, eventId, pdu);
   requireSize(answer.state.length + answer.authChain.length);
+  await requireCompany(ctx, userId, roomId, server, answer.state);
   const own: RoomEvent = { eventId, roomId, pdu, rejected: false };
   return {
     event: countersigned(ctx, own, version, answer.event),
@@ -67,6 +72,43 @@ async function handshake(
     state: await checkedEvents(ctx, roomId, version, answer.state),
     authChain: await checkedEvents(ctx, roomId, version, answer.authChain),
   };
+}
+
+/**
+ * Not every server says beforehand who is in the room; what it gives with the join says it. If the border does not want
+ * them together with us, the user leaves at once and the room is not kept. Throws 403.
+ */
+async function requireCompany(
+  ctx: RoomContext,
+  userId: string,
+  roomId: string,
+  server: string,
+  state: readonly JsonValue[],
+): Promise<void> {
+  const decision = ctx.border.mayBeWith([...joinedIn(state), server]);
+  if (decision.allowed) return;
+  try {
+    await leaveThrough(ctx, server, roomId, userId, {});
+  } catch (error) {
+    if (!(error instanceof RemoteError)) throw error;
+    ctx.log.error(
+      { err: error, alarm: 'room-not-left', roomId, partner: server, userId },
+      'a join that the border forbids could not be taken back',
+    );
+  }
+  throw deniedByBorder(decision.violations);
+}
+
+/** Servers with somebody joined, as a partner tells the state: of many of them we could verify nothing. */
+function joinedIn(state: readonly JsonValue[]): string[] {
+  const servers = new Set<string>();
+  for (const event of state) {
+    if (!isObject(event) || event['type'] !== 'm.room.member') continue;
+    const { state_key: member, content } = event;
+    if (typeof member === 'string' && isObject(content) && content['membership'] === 'join')
+      servers.add(serverNameOf(member));
+  }
+  return [...servers];
 }
 
 /** Our join as the resident server sends it on: with its signature, if it had to vouch for us. */

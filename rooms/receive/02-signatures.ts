@@ -54,16 +54,16 @@ export function checkSignatures(
   pdu: Pdu,
   version: RoomVersion,
   keys: KeyRing,
-): { ok: true } | { ok: false; reason: string } {
+): { ok: true } | { ok: false; reason: string; unverified?: Pdu } {
   if (isThirdPartyInvite(pdu)) return { ok: true };
   const server = serverNameOf(pdu.sender);
   const verdict = signatureOf(pdu, server, version, keys);
   if (verdict === 'valid') return { ok: true };
+  if (verdict === 'invalid')
+    return { ok: false, reason: `signature: a signature of ${server} does not verify` };
   return {
     ok: false,
-    reason:
-      verdict === 'invalid'
-        ? `signature: a signature of ${server} does not verify`
-        : `signature: not signed by ${server} with a key that we know`,
+    reason: `signature: not signed by ${server} with a key that we know`,
+    unverified: pdu,
   };
 }

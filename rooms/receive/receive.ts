@@ -1,4 +1,5 @@
-import type { RoomEvent } from '../../protocol/event.ts';
+import type { Pdu, RoomEvent } from '../../protocol/event.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
 import { RoomConflict } from '../../storage/errors.ts';
 import type { WriteOp } from '../../storage/write-set.ts';
@@ -6,7 +7,7 @@ import { noVerdicts } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { TryAgain } from '../errors.ts';
 import { recoverRoom } from '../membership/recover-room.ts';
-import type { Verdicts } from '../ports.ts';
+import type { StrangersEvent, Verdicts } from '../ports.ts';
 import { KeyedQueues } from '../queue.ts';
 import type { Room } from '../room.ts';
 import type { ReceiveOutcome } from '../types.ts';
@@ -77,7 +78,11 @@ export class Receiver {
       }
     }
     const wire = checkWire(pdu, room.version, ctx.keys);
-    if (!wire.ok) return this.#drop(wire.reason, options);
+    if (!wire.ok) {
+      if (wire.unverified !== undefined && room.joinedServers().has(origin))
+        ctx.border.metStranger(room, origin, strangersEvent(wire.unverified));
+      return this.#drop(wire.reason, options);
+    }
     if (wire.event.roomId !== roomId) return this.#drop('format: an event of another room', options);
     if (wire.event.pdu.type === 'm.room.create' && wire.event.pdu.prev_events.length === 0)
       return this.#drop('format: the room has its create event', options);
@@ -212,6 +217,10 @@ export class Receiver {
     await writeAlso(this.#ctx, options.alsoWrite);
     return { kind: 'dropped', reason, ...(event === undefined ? {} : { eventId: event.eventId }) };
   }
+}
+
+function strangersEvent({ type, sender, state_key: stateKey, content }: Pdu): StrangersEvent {
+  return { server: serverNameOf(sender), type, stateKey, content };
 }
 
 /** Nothing is to be done about the event but what was to be written with it. */

@@ -7,7 +7,10 @@ import { checkFormat } from './01-format.ts';
 import { checkSignatures } from './02-signatures.ts';
 import { checkHash } from './03-hash.ts';
 
-export type WireVerdict = { ok: true; event: RoomEvent } | { ok: false; reason: string };
+export type WireVerdict =
+  | { ok: true; event: RoomEvent }
+  /** `unverified`: well-formed, and of a server of which we know no key that fits. */
+  | { ok: false; reason: string; unverified?: Pdu };
 
 /** The room that an event belongs to; from room version 12 a create event is its own name. */
 export function roomIdOfPdu(pdu: Pdu, version: RoomVersion): string {

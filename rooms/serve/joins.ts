@@ -43,7 +43,8 @@ export async function makeJoin(
   const content: JsonObject = { membership: 'join' };
   const authoriser = await authoriserFor(ctx, room, userId);
   if (authoriser !== undefined) content['join_authorised_via_users_server'] = authoriser;
-  return template(ctx, roomId, userId, content);
+  const proposal = await template(ctx, roomId, userId, content);
+  return { ...proposal, servers: [...room.joinedServers()] };
 }
 
 /** `GET /make_leave`. Throws 404 or 403. */
@@ -123,6 +124,7 @@ export async function sendJoin(
   const { sender } = event.pdu;
   const verdicts = await consulted(ctx, { kind: 'join', userId: sender, where: room });
   requireAllowed(ctx.border.mayJoin(sender, room, verdicts));
+  await requireAdmissible(ctx, room, origin, event);
   const authoriser = event.pdu.content['join_authorised_via_users_server'];
   if (typeof authoriser === 'string' && serverNameOf(authoriser) === ctx.serverName) {
     // What let the user in a moment ago must still hold, or our signature would.
@@ -143,6 +145,24 @@ export async function sendJoin(
     authChain: await pdusOf(ctx, room, chain),
     origin: ctx.serverName,
   };
+}
+
+/**
+ * Throws 403 where an island in the room does not want that server there: before somebody comes in through us the
+ * others are asked. An invitation of ours has asked them.
+ */
+async function requireAdmissible(
+  ctx: RoomContext,
+  room: Room,
+  origin: string,
+  { pdu }: RoomEvent,
+): Promise<void> {
+  if (room.membership(pdu.sender) === 'join') return;
+  if (room.joinedServers().has(origin)) return;
+  const inviter = room.get('m.room.member', pdu.sender)?.pdu.sender;
+  const isOurs = inviter !== undefined && serverNameOf(inviter) === ctx.serverName;
+  if (room.membership(pdu.sender) === 'invite' && isOurs) return;
+  requireAllowed(await ctx.border.mayAdmit(room, [origin]));
 }
 
 /** `PUT /send_leave`. Throws 400 `M_INVALID_PARAM`, 403, 404. */

@@ -69,6 +69,23 @@ export const quarantine = table('quarantine', { event_nid: int, violations: text
   'event_nid',
 ]);
 
+/** Servers that somebody else let into rooms of ours. */
+export const roomDrifts = table(
+  'room_drifts',
+  {
+    room_id: text,
+    server: text,
+    /** Whose policy does not want it there. */
+    partner: text,
+    /** `frozen`, `left`, `alarmed`, or `accepted` by an admin. */
+    state: text,
+    /** The partner that has still to be told; null when it was. */
+    report_to: textOrNull,
+    created_ts: int,
+  },
+  ['room_id', 'server'],
+);
+
 /** Departments of our people, as policies name them. */
 export const departments = table('departments', { localpart: text, department: text }, [
   'localpart',

@@ -173,6 +173,16 @@ export class MembershipStore {
     return [{ kind: 'update', table: 'memberships', set: { forgotten: 1 }, where }];
   }
 
+  /** Rooms with somebody of that server joined or invited. Reads the memberships of all others: not for hot paths. */
+  async roomsOf(serverName: string): Promise<string[]> {
+    const rows = await this.#reader.query<{ room_id: string }>(
+      `SELECT DISTINCT r.room_id FROM memberships m JOIN rooms r ON r.room_nid = m.room_nid
+       WHERE m.is_local = 0 AND m.membership IN ('join', 'invite') AND m.user_id LIKE ?`,
+      [`%:${serverName}`],
+    );
+    return rows.map((row) => row.room_id);
+  }
+
   /** One that has not ended. */
   async invite(roomId: string, userId: string): Promise<InviteRecord | undefined> {
     const row = await this.#reader.first<InviteRow>(

@@ -14,6 +14,7 @@ describe('two islands', () => {
   before(async () => {
     [a, b] = await pair();
     roomId = await sharedRoom(a, b);
+    await settled(a, b);
   });
 
   after(async () => {

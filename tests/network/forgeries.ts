@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { generateSigningKey } from '../../protocol/signing.ts';
 import { at, Client, ok, v3 } from '../support/client.ts';
@@ -14,6 +15,7 @@ import {
   timelineOf,
 } from '../support/conversation.ts';
 import { ForgingPartner } from '../support/forging-partner.ts';
+import { setPolicy } from '../support/policies.ts';
 import { realRandom } from '../support/runtime.ts';
 import { ShiftableClock } from '../support/shiftable-clock.ts';
 import { type TestIsland, TestNetwork } from '../support/test-network.ts';
@@ -260,6 +262,8 @@ export function describeForgeries(roomVersion: string): void {
     it('cannot let people speak who are not in the room', async () => {
       await deliver((await forger.forge(acme, roomId, message('forged', forger.userId('ghost')))).pdu);
       assert.match(complaints().join(), /^rejected: /);
+      // Without an ACL, which would keep them out before anything is judged.
+      setPolicy(acme, 'bolt.test', { rooms: { ...defaultPartnerPolicy.rooms, thirdParties: 'allow' } });
       const secret = await li.createRoom({ room_version: roomVersion });
       await invite(li, secret, bo);
       await join(bo, secret);

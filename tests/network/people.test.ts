@@ -248,6 +248,7 @@ describe('what partners learn of people', () => {
       roomId = await li.createRoom({ preset: 'public_chat' });
       mal = forger.userId('mal');
       await forger.enter(acme, roomId, mal);
+      setPolicy(bolt, 'acme.test', { rooms: { ...defaultPartnerPolicy.rooms, thirdParties: 'allow' } });
       await join(bo, roomId, ['acme.test']);
       said = await li.say(roomId, 'read this');
       await network.settled();

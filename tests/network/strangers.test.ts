@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { federationRoutes } from '../../federation/routes/table.ts';
+import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import { type Answer, Client, refused, v1, v3 } from '../support/client.ts';
 import {
   agree,
@@ -13,6 +14,7 @@ import {
   membershipOf,
   textsOf,
 } from '../support/conversation.ts';
+import { setPolicy } from '../support/policies.ts';
 import { ShiftableClock } from '../support/shiftable-clock.ts';
 import { TestNetwork } from '../support/test-network.ts';
 
@@ -188,6 +190,12 @@ describe('servers that are no partners', () => {
     const cy = await Client.create(cava, 'cy');
     await network.pair('acme.test', 'bolt.test');
     await network.pair('bolt.test', 'cava.test');
+    // Nobody minds whom the room holds: what is left is that acme knows no key of cava.
+    const any = { ...defaultPartnerPolicy.rooms, thirdParties: 'allow' } as const;
+    setPolicy(network.island('acme.test'), 'bolt.test', { rooms: any });
+    for (const other of ['acme.test', 'cava.test'])
+      setPolicy(network.island('bolt.test'), other, { rooms: any });
+    setPolicy(cava, 'bolt.test', { rooms: any });
     const roomId = await bo.createRoom({ preset: 'public_chat', room_alias_name: 'hub' });
     await join(li, '#hub:bolt.test');
     await join(cy, '#hub:bolt.test');

@@ -125,6 +125,12 @@ export class Island {
       mayJoin: () => ({ allowed: true }),
       judgeReceived: () => ({ allowed: true }),
       labelOf: () => undefined,
+      defaultsOf: () => ({ state: [], inviteLevel: 0 }),
+      mayAdmit: async () => ({ allowed: true }),
+      admitted: () => undefined,
+      foresees: () => true,
+      mayBeWith: () => ({ allowed: true }),
+      metStranger: () => undefined,
       powerLimit: () => Number.POSITIVE_INFINITY,
       mayTalkTo: (server) => this.#knows(server),
       mayInvite: (from, to) => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
+import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
 
 export interface ConfigOptions {
   readonly enableRegistration?: boolean;
@@ -12,6 +12,10 @@ export interface ConfigOptions {
   readonly offlineNoticeAfterMs?: number;
   /** Whether it has a listener for the admin API, after the one for clients. */
   readonly adminApi?: boolean;
+  /** What the policies of all partners differ in from the defaults. */
+  readonly partnerPolicy?: Partial<PartnerPolicy>;
+  readonly encryption?: Config['encryption'];
+  readonly internalDepartments?: readonly string[];
 }
 
 /** The configuration of an island that keeps all it has in one folder and listens on any free port of loopback. */
@@ -39,6 +43,8 @@ export function testConfig({
     maxUploadSize: options.maxUploadSize ?? 1024 * 1024,
     enableRegistration: options.enableRegistration ?? false,
     registrationSharedSecret: options.registrationSharedSecret,
+    encryption: options.encryption,
+    internalDepartments: options.internalDepartments,
     defaultRoomVersion: options.defaultRoomVersion ?? '12',
     serverNotices: { localpart: 'notices', displayName: 'Server notices', roomName: 'Server notices' },
     offlineNoticeAfterMs: options.offlineNoticeAfterMs ?? 5 * 60_000,
@@ -51,6 +57,7 @@ export function partnerEntry(
   serverName: string,
   signingKey: { readonly keyId: string; readonly publicKey: string },
   port?: number,
+  policy: Partial<PartnerPolicy> = {},
 ): PartnerConfig {
   return {
     serverName,
@@ -64,7 +71,7 @@ export function partnerEntry(
       allowCleartext: false,
       tls: {},
     },
-    policy: defaultPartnerPolicy,
+    policy: { ...defaultPartnerPolicy, ...policy },
     source: { file: 'homeserver.yaml', line: 1, column: 1, rule: 'homeserver.yaml:1' },
   };
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, PartnerConfig } from '../../config/config.ts';
+import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
 import type { Clock, FailPoint } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
 import { AdminError } from '../../server/admin-error.ts';
@@ -21,6 +22,14 @@ export interface IslandOptions extends ConfigOptions {
 }
 
 export const testPassword = 'a test password';
+
+/**
+ * Unless a test says otherwise its islands may meet in one room, all of them being partners; one that a test plays by
+ * hand answers no questions.
+ */
+export const severalPartners: Partial<PartnerPolicy> = {
+  rooms: { ...defaultPartnerPolicy.rooms, thirdParties: 'listed', thirdPartyConsent: 'if_possible' },
+};
 
 /** One island of a test: a folder, and while it runs a whole homeserver behind a port of loopback. */
 export class TestIsland {
@@ -110,7 +119,8 @@ export class TestIsland {
   /** Adds a partner, or replaces its entry. Without a port it is the partner that dials. */
   addPartner(serverName: string, key: SigningKey, port?: number): void {
     const others = this.partners.filter((partner) => partner.serverName !== serverName);
-    this.setPartners([...others, partnerEntry(serverName, key, port)]);
+    const { partnerPolicy = severalPartners } = this.#options;
+    this.setPartners([...others, partnerEntry(serverName, key, port, partnerPolicy)]);
   }
 
   setPartners(partners: PartnerConfig[]): void {
