@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EventType, MsgType, Preset } from 'matrix-js-sdk';
+import { EventType, type MatrixEvent, MsgType, Preset, RelationType } from 'matrix-js-sdk';
 import { temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/free-port.ts';
 import { buildProgram, IslandProcess, succeeds } from '../support/program.ts';
@@ -21,6 +21,7 @@ async function found(serverName: string, user: string): Promise<{ config: string
   const port = String(await freePort());
   await succeeds(['init', '--server-name', serverName, '--dir', directory, '--port', port]);
   const config = join(directory, 'homeserver.yaml');
+  appendFileSync(config, '\noffline_notice_after: 2s\n');
   const island = await IslandProcess.start(config);
   await succeeds(['user', 'add', user, '--password', password, '-c', config]);
   return { config, island };
@@ -158,6 +159,45 @@ describe('Two people with stock clients, each on an island of their own', functi
     await until(() => event.isRedacted());
     assert.deepEqual(event.getContent(), {});
     assert.equal(event.getUnsigned().redacted_because?.sender, bob.userId);
+  });
+
+  it('one is told that the island of the other is offline, goes on writing, and is told when it is back', async () => {
+    const [, bolt] = islands;
+    assert.ok(bolt);
+    const isNotice = (event: MatrixEvent): boolean =>
+      event.getUnsigned()['org.archipelago.local' as never] === true;
+    const notices = (): MatrixEvent[] => alice.timeline(roomId).filter(isNotice);
+    const unread = (): number | undefined => alice.sdk.getRoom(roomId)?.getUnreadNotificationCount();
+    const before = unread();
+    assert.equal(await bolt.stop(), 0);
+    await until(() => notices().length === 1);
+    const [offline] = notices();
+    assert.ok(offline);
+    assert.equal(offline.getSender(), '@notices:acme.test');
+    assert.match(String(offline.getContent()['body']), /bolt\.test cannot be reached at the moment/);
+    assert.equal(unread(), before);
+    const { event_id: meanwhile } = await alice.sdk.sendTextMessage(roomId, 'Are you there?');
+    await alice.sees(roomId, meanwhile);
+    await alice.sdk.sendReadReceipt(offline);
+    await alice.sdk.setRoomReadMarkers(roomId, offline.getId() ?? '', offline);
+    await assert.rejects(
+      alice.sdk.sendEvent(roomId, EventType.Reaction, {
+        'm.relates_to': { rel_type: RelationType.Annotation, event_id: offline.getId() ?? '', key: '?' },
+      }),
+      { errcode: 'M_INVALID_PARAM' },
+    );
+    // Another client finds it at its place when it reads the room anew.
+    const again = await StockClient.logIn(islands[0]?.url ?? '', 'alice', password);
+    await until(() => again.timeline(roomId).some(isNotice));
+    const ids = again.timeline(roomId).map((event) => event.getId());
+    assert.ok(ids.indexOf(offline.getId()) < ids.indexOf(meanwhile));
+    islands[1] = await IslandProcess.start(bolt.config);
+    await bob.sees(roomId, meanwhile);
+    await until(() => notices().length === 2);
+    assert.match(String(notices()[1]?.getContent()['body']), /can be reached again/);
+    assert.deepEqual(bob.timeline(roomId).filter(isNotice), []);
+    assert.deepEqual(again.mistakes, []);
+    await again.stop();
   });
 
   it('were answered as the specification says, every time', () => {
