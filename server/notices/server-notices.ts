@@ -30,8 +30,6 @@ export interface ServerNoticesDeps {
 }
 
 const pageSize = 200;
-/** So many users are written to at a time: others who send go on in between. */
-const usersAtOnce = 4;
 const retryMs = 30_000;
 
 /**
@@ -107,48 +105,40 @@ export class ServerNotices {
   async #work(): Promise<void> {
     while (this.#again && !this.#stopped) {
       this.#again = false;
-      if (await this.#pass()) continue;
+      const isAllSent = await this.#pass().catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'server notices could not be read');
+        return false;
+      });
+      if (isAllSent) continue;
       this.#timer?.cancel();
       this.#timer = this.#deps.clock.setTimer(retryMs, () => this.#wake());
     }
   }
 
-  /** Once through all that waits; false if something could not be sent. */
+  /**
+   * Once through all that waits, one after the other: others who send go on in between. False if something could not
+   * be sent; who missed one is told of nothing later before it.
+   */
   async #pass(): Promise<boolean> {
-    let isAllSent = true;
+    const { db, log } = this.#deps;
+    const missed = new Set<string>();
     let last: PendingNotice | undefined;
-    try {
-      for (;;) {
-        const page = await this.#deps.db.serverNotices.waiting(pageSize, last);
-        last = page.at(-1);
-        if (last === undefined || this.#stopped) return isAllSent;
-        const byUser = new Map<string, PendingNotice[]>();
-        for (const notice of page) byUser.set(notice.userId, [...(byUser.get(notice.userId) ?? []), notice]);
-        const users = byUser.values();
-        const workers = Array.from({ length: usersAtOnce }, async () => {
-          for (const notices of users) if (!(await this.#tell(notices))) isAllSent = false;
-        });
-        await Promise.all(workers);
-      }
-    } catch (error) {
-      this.#deps.log.error({ err: error }, 'server notices could not be read');
-      return false;
-    }
-  }
-
-  /** Sends a user's notices in their order; false if one could not be sent. */
-  async #tell(notices: readonly PendingNotice[]): Promise<boolean> {
-    for (const notice of notices) {
-      if (this.#stopped) return true;
-      try {
-        await this.#send(notice);
-      } catch (error) {
+    for (;;) {
+      const page = await db.serverNotices.waiting(pageSize, last);
+      last = page.at(-1);
+      if (last === undefined) return missed.size === 0;
+      for (const notice of page) {
+        if (this.#stopped) return true;
         const { userId, cause } = notice;
-        this.#deps.log.error({ err: error, userId, cause }, 'a server notice could not be sent');
-        return false;
+        if (missed.has(userId)) continue;
+        try {
+          await this.#send(notice);
+        } catch (error) {
+          missed.add(userId);
+          log.error({ err: error, userId, cause }, 'a server notice could not be sent');
+        }
       }
     }
-    return true;
   }
 
   /** The transaction id is that of the notice: who was killed between the two commits does not send it twice. */
