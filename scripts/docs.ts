@@ -3,11 +3,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { editorSchema } from '../config/editor-schema.ts';
 import { openApi } from '../server/admin/openapi.ts';
+import { configurationPage } from './configuration-page.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const documents: readonly (readonly [path: string, make: () => string])[] = [
+  ['docs/configuration.md', configurationPage],
+  ['docs/homeserver.schema.json', () => `${JSON.stringify(editorSchema(), null, 2)}\n`],
   ['docs/admin-api.json', () => `${JSON.stringify(openApi(), null, 2)}\n`],
 ];
 
