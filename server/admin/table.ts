@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import { approvalOperations } from './operations/approvals.ts';
 import { auditOperations } from './operations/audit.ts';
+import { cardOperations } from './operations/cards.ts';
 import { configOperations } from './operations/config.ts';
 import { departmentOperations } from './operations/departments.ts';
 import { islandOperations } from './operations/island.ts';
@@ -25,6 +26,7 @@ export const operations = [
   ...roleOperations,
   ...departmentOperations,
   ...partnerOperations,
+  ...cardOperations,
   ...policyOperations,
   ...partnerViewOperations,
   ...keyOperations,

@@ -10,7 +10,8 @@ import { holdsOnly, isInOwnFile } from './partner-file.ts';
  */
 export async function removePartner(config: Config, serverName: string, reload: Reload): Promise<Applied> {
   const partner = config.partners.find((candidate) => candidate.serverName === serverName);
-  if (partner === undefined) throw new AdminError(`${serverName} is not a partner of ${config.serverName}`);
+  if (partner === undefined)
+    throw new AdminError(`${serverName} is not a partner of ${config.serverName}`, { kind: 'not-found' });
   const { file, line } = partner.source;
   const isOurs = isInOwnFile(config, partner) && holdsOnly(await readFile(file, 'utf8'), serverName);
   if (!isOurs)

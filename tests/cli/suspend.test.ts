@@ -80,7 +80,12 @@ describe('archipelago partner suspend, resume and audit', function () {
         .filter(({ actor }) => actor === 'command line')
         .map(({ action, outcome, subject, detail }) => [action, outcome, subject, detail]),
       [
-        ['config.reload', 'done', undefined, { partners: 1 }],
+        [
+          'config.reload',
+          'done',
+          'bolt.test',
+          { added: ['bolt.test'], changed: [], removed: [], keys: [], waiting: [] },
+        ],
         ['partner.suspend', 'done', 'bolt.test', { keep_rooms: false, reason: 'a leak' }],
         [
           'partner.suspend',
