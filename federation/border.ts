@@ -117,6 +117,10 @@ export class PartnerBorder implements Border {
     return serverName === partners.serverName || partners.isActive(serverName);
   }
 
+  keepsFor(serverName: string): boolean {
+    return this.#deps.partners.get(serverName) !== undefined;
+  }
+
   maySend(view: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision> {
     const { serverName } = this.#deps.partners;
     const file = event.stateKey === undefined ? fileOf(event.content) : undefined;

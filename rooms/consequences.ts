@@ -38,7 +38,7 @@ export function relayTo(
   const rows: Row[] = [];
   const notes: Note[] = [];
   for (const server of servers) {
-    if (server === except || !ctx.border.mayTalkTo(server)) continue;
+    if (server === except || !ctx.border.keepsFor(server)) continue;
     const item = { destination: server, lane: 'pdu', position, event_id: event.eventId };
     rows.push({ ...item, edu: null, dedup_key: null });
     notes.push({ stream: 'outbox', key: server, position });

@@ -216,6 +216,8 @@ export interface Border {
   foresees(from: string, to: string, room: RoomView): boolean;
   /** True for ourselves and for active partners. */
   mayTalkTo(serverName: string): boolean;
+  /** Whether events wait for that server: for a partner that is suspended too, until it is resumed. */
+  keepsFor(serverName: string): boolean;
   /** Asked before an event of ours is signed. */
   maySend(room: RoomView, event: LocalEvent, verdicts: Verdicts): Decision | Promise<Decision>;
   mayCreate(plan: RoomPlan): Decision;

@@ -122,6 +122,7 @@ export class Acceptor {
   ): void {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const channel = new WebSocketChannel(webSocket, this.#deps.clock);
+      channel.onWire(socket);
       this.#deps.onChannel(channel, partner, offers, release);
     });
   }

@@ -1,3 +1,5 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Clock, Timer } from '../../protocol/runtime.ts';
 import { closeCodes } from './limits.ts';
@@ -30,6 +32,7 @@ export class WebSocketChannel implements MessageChannel {
   #closed: number | undefined;
   #closing: Timer | undefined;
   #error: Error | undefined;
+  #wire: Duplex | undefined;
   #onClosed: () => void = () => {};
   /** Resolves when the socket is gone. */
   readonly closed = new Promise<void>((resolve) => {
@@ -98,6 +101,18 @@ export class WebSocketChannel implements MessageChannel {
 
   /** Cuts the wire. */
   terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** What the WebSocket runs on, once that is known. */
+  onWire(wire: Duplex): void {
+    this.#wire = wire;
+  }
+
+  /** Cuts the wire; what was handed to the system and is not sent yet never will be. */
+  sever(): void {
+    // A socket of TLS that runs inside another one cannot be reset; it is closed all the same.
+    if (this.#wire instanceof Socket && !('encrypted' in this.#wire)) this.#wire.resetAndDestroy();
     this.#socket.terminate();
   }
 

@@ -78,6 +78,7 @@ export async function dial(
     createConnection,
   });
   const channel = new WebSocketChannel(socket, deps.clock);
+  socket.on('upgrade', (response) => channel.onWire(response.socket));
   return await new Promise((resolve, reject) => {
     const timer = deps.clock.setTimer(deps.limits.handshakeMs, () =>
       fail(new DialError('It does not answer')),

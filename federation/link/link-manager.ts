@@ -10,7 +10,7 @@ import type { WebSocketChannel } from './channel.ts';
 import { type DialDeps, DialError, dial } from './dial.ts';
 import { type EstablishDeps, type Establishing, establish } from './establish.ts';
 import { type HandshakeDefences, HandshakeRefused } from './handshake.ts';
-import { closeCodes, defaultLinkLimits, type LinkLimits } from './limits.ts';
+import { defaultLinkLimits, type LinkLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { LinkKeyPair } from './noise/keys.ts';
 import { PartnerLinks } from './partner-links.ts';
@@ -372,7 +372,7 @@ export class LinkManager extends EventEmitter<{
       return;
     }
     if (!this.#isStillWelcome(link)) {
-      link.close(closeCodes.refused, 'no longer a partner');
+      link.sever('no longer a partner');
       throw new Error('The partner changed while its link was set up');
     }
     const known = this.#knownOf(serverName);
@@ -455,14 +455,14 @@ export class LinkManager extends EventEmitter<{
         if (this.#isStillWelcome(link)) continue;
         // A key that has ended was good until now: what is under way may finish.
         if (this.#isOfOldKey(link)) link.leave('new key');
-        else link.close(closeCodes.refused, 'no longer a partner');
+        else link.sever('no longer a partner');
       }
       if (this.#partner(serverName) !== undefined) continue;
       redial.stop();
       links.giveUp();
     }
     for (const [channel, serverName] of [...this.#young])
-      if (this.#partner(serverName) === undefined) channel.terminate();
+      if (this.#partner(serverName) === undefined) channel.sever();
   }
 
   /** Entries end by themselves too, at their time. */

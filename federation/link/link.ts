@@ -185,6 +185,12 @@ export class Link {
     this.#end(why);
   }
 
+  /** Cuts the wire so that not a byte follows: whoever is there is no partner any more. */
+  sever(why: string): void {
+    this.#channel.sever();
+    this.#end(why);
+  }
+
   /** Cuts the wire. */
   terminate(why: string): void {
     this.#channel.terminate();

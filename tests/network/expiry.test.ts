@@ -49,7 +49,10 @@ describe('the end of a partnership', () => {
     await network.until(() => linkState() === 'down', 'the link stays');
     const [, over] = await noted(2);
     assert.deepEqual([over?.action, over?.subject], ['partner.expire', 'bolt.test']);
-    assert.ok(acme().lines.some(({ msg }) => msg === 'a partnership has ended and is suspended'));
+    await network.until(
+      () => acme().lines.some(({ msg }) => msg === 'a partnership has ended and is suspended'),
+      'the log does not say so',
+    );
     assert.equal((await acme().homeserver.federation.status())[0]?.state, 'suspended');
     // A renewed contract opens it again.
     endAt(end + 400 * day);

@@ -133,6 +133,7 @@ export class Island {
       metStranger: () => undefined,
       powerLimit: () => Number.POSITIVE_INFINITY,
       mayTalkTo: (server) => this.#knows(server),
+      keepsFor: (server) => this.#knows(server),
       mayInvite: (from, to) => {
         const other = from.endsWith(`:${serverName}`) ? to : from;
         const server = other.slice(other.indexOf(':') + 1);

@@ -198,6 +198,11 @@ export class TestNetwork {
     }
   }
 
+  /** The wires between two islands, one for each that dials. */
+  wires(one: string, other: string): Wire[] {
+    return this.#between(one, other);
+  }
+
   /** Stops an island, lets the test touch its files, and starts it again. */
   async restart(serverName: string, whileDown?: (island: TestIsland) => Promise<void>): Promise<void> {
     const island = this.island(serverName);

@@ -12,6 +12,16 @@ interface Strand {
   isDead: boolean;
 }
 
+/** Some bytes that passed. */
+export interface Passage {
+  /** Counts the connections through this wire. */
+  readonly strand: number;
+  readonly direction: Direction;
+  /** As `performance.now()`. */
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
 /** A wire between two islands that a test can cut, stall and break: a TCP proxy on loopback. */
 export class Wire {
   readonly #server: Server;
@@ -19,6 +29,8 @@ export class Wire {
   readonly #stalled = new Set<Direction>();
   #target: number;
   #isCut = false;
+  #joined = 0;
+  #record: Passage[] | undefined;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -41,6 +53,12 @@ export class Wire {
   /** Where the other end listens now: an island that starts anew gets another port. */
   retarget(target: number): void {
     this.#target = target;
+  }
+
+  /** Notes from now on all that passes; the list grows as it does. */
+  record(): readonly Passage[] {
+    this.#record = [];
+    return this.#record;
   }
 
   /** Everything on the wire breaks off, and nothing new gets through. */
@@ -89,13 +107,16 @@ export class Wire {
     const far = connect({ host: '127.0.0.1', port: this.#target });
     const strand: Strand = { near, far, isDead: false };
     this.#strands.add(strand);
+    this.#joined += 1;
+    const number = this.#joined;
     far.on('error', () => far.destroy());
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
+    for (const [from, to, direction] of [
+      [near, far, 'out'],
+      [far, near, 'back'],
     ] as const) {
-      from.on('data', (bytes) => {
+      from.on('data', (bytes: Buffer) => {
         if (strand.isDead) return;
+        this.#record?.push({ strand: number, direction, at: performance.now(), bytes });
         if (!to.write(bytes)) from.pause();
       });
       to.on('drain', () => this.#flow(strand));
