@@ -96,7 +96,8 @@ class Checker {
 
   #array(node: Node, shape: Shape, path: string): unknown[] | undefined {
     if (!isSeq(node) || shape.items === undefined) {
-      const suggestion = isScalar(node) ? `write [${node.source ?? ''}]` : 'begin each entry with "- "';
+      const isPlain = isScalar(node) && shape.items?.type !== 'object';
+      const suggestion = isPlain ? `write [${node.source ?? ''}]` : 'begin each entry with "- "';
       return this.#report(node, `${path} must be a list`, suggestion);
     }
     if (node.items.length < (shape.minItems ?? 0)) this.#report(node, `${path} must not be empty`);

@@ -25,6 +25,8 @@ function describe(document: Document, text: string, error: YAMLError): SyntaxPro
   }
   if (error.code === 'BAD_INDENT' || /without - indicator/.test(error.message))
     return { offset, message: 'this line is not indented like its neighbours' };
+  if (text[offset] === '*' && /alias/i.test(error.message))
+    return { offset, message: 'a * stands here without quotes', suggestion: 'write "*"' };
   switch (error.code) {
     case 'DUPLICATE_KEY':
       return {

@@ -33,6 +33,8 @@ const groups: readonly (readonly [title: string, keys: readonly string[]])[] = [
       'registration_shared_secret',
       'registration_shared_secret_path',
       'default_room_version',
+      'room_defaults',
+      'encryption',
       'server_notices',
     ],
   ],

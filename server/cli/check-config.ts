@@ -61,10 +61,11 @@ async function check({ config: file, strict = false, json = false, online = fals
     throw new AdminError(`${counted(failed, 'URL')} of partners cannot be reached as they should be`);
   const worrying = warnings.length + reached.filter(({ status }) => status === 'warning').length;
   if (strict && worrying > 0) throw new AdminError(`the configuration has ${counted(worrying, 'warning')}`);
-  if (!json)
-    print(
-      `${shownPath(file)} is in order: ${config.serverName}, ${counted(config.partners.length, 'partner')}`,
-    );
+  const partners =
+    config.partners.length === 0
+      ? 'no partners, so it talks to nobody'
+      : counted(config.partners.length, 'partner');
+  if (!json) print(`${shownPath(file)} is in order: ${config.serverName}, ${partners}`);
 }
 
 async function dialled(config: Config): Promise<OnlineFinding[]> {

@@ -25,7 +25,7 @@ describe('archipelago check-config', function () {
   it('says that all is in order, or every mistake with its place', async () => {
     assert.match(
       await succeeds(['check-config', '-c', config]),
-      /homeserver\.yaml is in order: acme\.test, 0 partners\n$/,
+      /homeserver\.yaml is in order: acme\.test, no partners, so it talks to nobody\n$/,
     );
     appendFileSync(config, 'colour: blue\n');
     await fails(['check-config', '-c', config], /homeserver\.yaml:\d+:1: unknown key "colour"/);

@@ -19,7 +19,7 @@ describe('archipelago init', function () {
     assert.match(said, new RegExp(` user add NAME --admin -c ${file}`));
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const checked = await succeeds(['check-config', '-c', file]);
-    assert.match(checked, /homeserver\.yaml is in order: acme\.test, 0 partners/);
+    assert.match(checked, /homeserver\.yaml is in order: acme\.test, no partners/);
     // It was only checked: nothing was made.
     assert.equal(existsSync(join(directory, 'data')), false);
   });

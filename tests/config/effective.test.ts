@@ -23,7 +23,7 @@ ${partnerEntry('bolt.example')}    valid_until: 2027-12-31
 
 /** What rules of it: where each thing stands is another file's business. */
 function rules(config: Config): unknown {
-  const isPlace = (key: string): boolean => ['file', 'directory', 'source', 'rules'].includes(key);
+  const isPlace = (key: string): boolean => ['file', 'directory', 'source', 'rule', 'rules'].includes(key);
   return JSON.parse(JSON.stringify(config, (key, value) => (isPlace(key) ? undefined : value)));
 }
 
@@ -91,6 +91,8 @@ const others: Readonly<Record<string, readonly [text: string, read: (config: Con
   https_proxy: ['http://proxy:3128', (config) => config.httpsProxy],
   organization: ['{name: Other}', (config) => config.organization?.name],
   default_room_version: ['"11"', (config) => config.defaultRoomVersion],
+  encryption: ['required', (config) => config.encryption?.encryption],
+  room_defaults: ['{internal_departments: [board]}', (config) => config.internalDepartments?.length],
   card_lifetime: ['1d', (config) => config.cardLifetimeMs],
   server_notices: ['{room_name: Other}', (config) => config.serverNotices.roomName],
   offline_notice_after: ['1m', (config) => config.offlineNoticeAfterMs],

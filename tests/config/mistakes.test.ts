@@ -111,7 +111,11 @@ const second: readonly [name: string, text: string, complaint: string][] = [
     'listeners: [{port: 8008, bind_addresses: [localhost]}]',
     '2:43: listeners[0].bind_addresses[0] must be an IP address, and is "localhost" (write 127.0.0.1)',
   ],
-  ['a single thing where a list belongs', 'listeners: 8008', '2:12: listeners must be a list (write [8008])'],
+  [
+    'a single thing where a list belongs',
+    'listeners: 8008',
+    '2:12: listeners must be a list (begin each entry with "- ")',
+  ],
   [
     'two listeners on one port',
     'listeners: [{port: 8008}, {port: 8008}]',
