@@ -1,6 +1,7 @@
 import { stateKeyOf } from '../protocol/event.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import type { RoomContext } from './context.ts';
+import { expiredKey, expiredMark } from './expire-mark.ts';
 import { externalKey, labelFor, labelled } from './external-label.ts';
 import { localNoticeKey } from './local-notice.ts';
 import type { Border, ExternalLabel } from './ports.ts';
@@ -63,6 +64,7 @@ function unsignedOf(
   const unsigned: JsonObject = {};
   if (label !== undefined) unsigned[externalKey] = label.about;
   if (event.quarantined) unsigned[quarantinedKey] = true;
+  if (event.redactedBy === expiredMark) unsigned[expiredKey] = true;
   if (event.anchor !== undefined) unsigned[localNoticeKey] = true;
   if (extras.now !== undefined) unsigned['age'] = Math.max(0, extras.now - event.pdu.origin_server_ts);
   if (extras.membership !== undefined) unsigned['membership'] = extras.membership;

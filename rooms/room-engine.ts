@@ -6,6 +6,7 @@ import { type ClientEventExtras, clientEventsFor, clientStateFor, toClientEvent 
 import { makeContext, type RoomContext, type RoomEngineDeps } from './context.ts';
 import { createRoom } from './create-room.ts';
 import { badJson, notFound } from './errors.ts';
+import { expireEvents } from './expire.ts';
 import { externalKey, labelled, shownContent, unlabelled } from './external-label.ts';
 import { type FetchedHistory, fetchHistory } from './history.ts';
 import { requireNoLocalTarget, requireReal } from './local-notice.ts';
@@ -112,6 +113,11 @@ export class RoomEngine {
   /** Lets our people see an event in quarantine; false if it is in none. `line` goes to the audit log with it. */
   release(eventId: string, line: (roomId: string) => AuditEvent): Promise<boolean> {
     return releaseEvent(this.#ctx, eventId, line);
+  }
+
+  /** Deletes the content of messages of a room here; gives how many had any. Redacted ones and state stay as they are. */
+  expire(roomId: string, eventIds: readonly string[]): Promise<number> {
+    return expireEvents(this.#ctx, roomId, eventIds);
   }
 
   // What people read.

@@ -23,6 +23,7 @@ import { MediaStore } from './media/media-store.ts';
 import { Notices } from './notices/notices.ts';
 import { SystemUser } from './notices/system-user.ts';
 import { OwnKeyService } from './own-key-service.ts';
+import { Retention } from './retention.ts';
 import { Boots } from './sync/boots.ts';
 import { ReceiptService } from './sync/receipts.ts';
 import { SyncService } from './sync/sync-service.ts';
@@ -54,6 +55,7 @@ export class Homeserver {
   readonly sync: SyncService;
   readonly people: LocalPeople;
   readonly partners: PartnerRegistry;
+  readonly retention: Retention;
   readonly partnerActions: PartnerActions;
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
@@ -74,6 +76,7 @@ export class Homeserver {
     sync: SyncService;
     people: LocalPeople;
     partners: PartnerRegistry;
+    retention: Retention;
     partnerActions: PartnerActions;
     keys: IslandKeys;
     journal: DecisionJournal;
@@ -91,6 +94,7 @@ export class Homeserver {
     this.sync = parts.sync;
     this.people = parts.people;
     this.partners = parts.partners;
+    this.retention = parts.retention;
     this.partnerActions = parts.partnerActions;
     this.keys = parts.keys;
     this.journal = parts.journal;
@@ -273,7 +277,17 @@ export class Homeserver {
         typing: (roomId, userId, timeoutMs) => typing.heard(roomId, userId, timeoutMs),
       });
       await notices.start();
+      const retention = new Retention({
+        partners,
+        db,
+        engine,
+        media,
+        clock,
+        log: log.child({ sub: 'retention' }),
+      });
+      retention.start();
       return new Homeserver({
+        retention,
         live,
         db,
         accounts,
@@ -336,6 +350,7 @@ export class Homeserver {
     this.sync.stop();
     this.#typing.stop();
     await this.notices.stop();
+    await this.retention.stop();
     await this.federation.stop();
     await closed;
     await this.journal.flush();

@@ -80,7 +80,7 @@ export class Approvals implements HeldInvitations {
     await this.#expire();
     return [...this.#approvals.values()]
       .filter(({ state }) => options.isAll === true || openStates.includes(state))
-      .sort((one, other) => one.createdTs - other.createdTs);
+      .sort((one, other) => one.createdTs - other.createdTs || (one.approvalId < other.approvalId ? -1 : 1));
   }
 
   /** In a state that somebody has to act on: approved, or to be sent again. */

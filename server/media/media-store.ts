@@ -135,6 +135,14 @@ export class MediaStore {
     return record === undefined ? undefined : factsOf(record);
   }
 
+  /** Deletes the copy of a partner's file; who asks for it again has it fetched again. */
+  async removeRemote(origin: string, mediaId: string): Promise<void> {
+    const { db } = this.#deps;
+    // The bytes first: whoever goes on after a crash finds the row, and nothing is left behind without one.
+    await rm(this.#pathOf(origin, mediaId), { force: true });
+    await db.writer.submit({ label: 'remove a file', ops: db.media.remove(origin, mediaId) });
+  }
+
   /** One of our own files, for partners. */
   async openLocal(mediaId: string): Promise<StoredFile | undefined> {
     const record = await this.#deps.db.media.get(this.#deps.serverName, mediaId);

@@ -147,6 +147,35 @@ export class EventStore {
     return latest;
   }
 
+  /**
+   * Events with a number after `after`, in the order in which they were stored, up to the first that is here since
+   * `before` or later. Index: the primary key.
+   */
+  async receivedBefore(
+    after: number,
+    before: number,
+    limit: number,
+  ): Promise<{ nid: number; eventId: string; roomId: string; sender: string }[]> {
+    const rows = await this.#reader.query<{
+      event_nid: number;
+      event_id: string;
+      room_id: string;
+      sender: string;
+      received_ts: number;
+    }>(
+      'SELECT e.event_nid, e.event_id, e.sender, e.received_ts, r.room_id FROM events e ' +
+        'JOIN rooms r ON r.room_nid = e.room_nid WHERE e.event_nid > ? ORDER BY e.event_nid LIMIT ?',
+      [after, limit],
+    );
+    const end = rows.findIndex((row) => row.received_ts >= before);
+    return (end < 0 ? rows : rows.slice(0, end)).map((row) => ({
+      nid: row.event_nid,
+      eventId: row.event_id,
+      roomId: row.room_id,
+      sender: row.sender,
+    }));
+  }
+
   /** Rejected events of a room. Index: events_rejected. */
   rejected(roomNid: number): Promise<EventRecord[]> {
     return this.#read(`${from} WHERE e.room_nid = ? AND e.reject_reason IS NOT NULL ORDER BY e.event_nid`, [

@@ -43,6 +43,19 @@ export class MediaStore {
         };
   }
 
+  /** Files of a server that are here since before that time. */
+  async olderThan(origin: string, before: number, limit: number): Promise<string[]> {
+    const rows = await this.#reader.query<{ media_id: string }>(
+      'SELECT media_id FROM media WHERE origin = ? AND created_ts < ? LIMIT ?',
+      [origin, before, limit],
+    );
+    return rows.map((row) => row.media_id);
+  }
+
+  remove(origin: string, mediaId: string): WriteOp[] {
+    return [{ kind: 'delete', table: 'media', where: { media_id: mediaId, origin } }];
+  }
+
   /** Of two fetches of one remote file the first stays. */
   insert(media: MediaRecord): WriteOp[] {
     const row = {

@@ -228,8 +228,11 @@ describe('a suspended partner', function () {
         policy: { ...partner.policy, rooms: { ...partner.policy.rooms, thirdParties: 'allow' } },
       })),
     );
-    await invite(li, roomId, da);
-    await join(da, roomId, ['acme.test']);
+    roomId = await li.createRoom({ preset: 'private_chat' });
+    for (const guest of [bo, da]) {
+      await invite(li, roomId, guest);
+      await join(guest, roomId, ['acme.test']);
+    }
     await network.settled();
     await suspend();
     const refusal = await li.put(v3`/rooms/${roomId}/send/m.room.message/closed`, {

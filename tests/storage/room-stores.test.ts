@@ -384,4 +384,52 @@ onBothDatabases('Stores of rooms', (database) => {
     await write(db, db.aliases.remove('#lobby:a'));
     assert.equal(await db.aliases.get('#lobby:a'), undefined);
   });
+
+  it('know whether a server shares a room or an invitation with one of ours', async () => {
+    const db = database();
+    const roomNid = await makeRoom('!shared:a');
+    const put = (userId: string, membership: string) =>
+      write(
+        db,
+        db.memberships.put([
+          {
+            roomNid,
+            userId,
+            membership,
+            eventId: '$m',
+            sender: userId,
+            isLocal: userId.endsWith(':sharing.test'),
+            displayName: null,
+            streamPos: nextPosition(),
+          },
+        ]),
+      );
+    const shares = (server: string) => db.memberships.sharesRoomWith('@ann:sharing.test', server);
+    await put('@ann:sharing.test', 'join');
+    await put('@bo:bolt.test', 'leave');
+    assert.equal(await shares('bolt.test'), false);
+    for (const membership of ['join', 'invite']) {
+      await put('@bo:bolt.test', membership);
+      assert.equal(await shares('bolt.test'), true);
+      // Names that end alike are others.
+      for (const other of ['olt.test', 'test', 'BOLT.test', 'xbolt.test', 'sharing.test'])
+        assert.equal(await shares(other), false, other);
+    }
+    assert.equal(await db.memberships.sharesRoomWith('@nobody:sharing.test', 'bolt.test'), false);
+    await put('@ann:sharing.test', 'leave');
+    assert.equal(await shares('bolt.test'), false);
+    const invite = { roomId: '!theirs:bolt.test', userId: '@ann:sharing.test', origin: 'bolt.test' };
+    await write(
+      db,
+      db.memberships.putInvite({
+        ...invite,
+        eventJson: '{}',
+        strippedStateJson: '[]',
+        streamPos: nextPosition(),
+      }),
+    );
+    assert.equal(await shares('bolt.test'), true);
+    await write(db, db.memberships.endInvite(invite.roomId, invite.userId, nextPosition()));
+    assert.equal(await shares('bolt.test'), false);
+  });
 });
