@@ -36,6 +36,8 @@ export interface Config {
   readonly serverNotices: ServerNoticesConfig;
   /** A partner without a link for so long is said to be offline; undefined: never. */
   readonly offlineNoticeAfterMs: number | undefined;
+  /** A syslog server that gets the audit log: `udp://`, `tcp://` or `tls://`. */
+  readonly auditSyslog?: string | undefined;
   readonly partners: readonly PartnerConfig[];
   /** What holds for a partner whose entry says nothing of its own; the built-in defaults if it is absent. */
   readonly defaultPolicy?: PartnerPolicy | undefined;

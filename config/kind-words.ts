@@ -10,6 +10,7 @@ export const kindWords: Readonly<
   'link-url': { word: 'URL of a link', plural: 'URLs of links', pattern: '^wss?://' },
   'proxy-url': { word: 'URL of a proxy', pattern: '^http://' },
   'callback-url': { word: 'URL', pattern: '^https?://' },
+  'syslog-url': { word: 'address of a syslog server', pattern: '^(?:udp|tcp|tls)://' },
   duration: { word: 'duration', pattern: '^[0-9]{1,9}[smhdw]$' },
   'duration-or-never': { word: 'duration, or never', pattern: '^(?:[0-9]{1,9}[smhdw]|never)$' },
   localpart: { word: 'local part of a user id' },

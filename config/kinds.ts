@@ -13,6 +13,7 @@ export type TextKind =
   | 'link-url'
   | 'proxy-url'
   | 'callback-url'
+  | 'syslog-url'
   | 'duration'
   | 'duration-or-never'
   | 'localpart'
@@ -73,6 +74,12 @@ const rules: Readonly<Record<TextKind, (text: string) => Objection | undefined>>
     urlOf(text, ['http:', 'https:']) === undefined
       ? bad('must be a URL that begins with https:// or http://', text, withScheme(text, 'https'))
       : undefined,
+  'syslog-url': (text) => {
+    const url = urlOf(text, ['udp:', 'tcp:', 'tls:']);
+    return url !== undefined && ['', '/'].includes(url.pathname) && url.search === '' && url.hash === ''
+      ? undefined
+      : bad('must be a syslog server, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT', text);
+  },
   duration: (text) => {
     if (parseDuration(text) !== undefined) return undefined;
     const suggestion = /^-/.test(text) ? 'a duration cannot be negative' : undefined;

@@ -145,6 +145,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     cardLifetimeMs: parseDuration(raw.card_lifetime ?? '30d'),
     serverNotices: serverNoticesOf(raw.server_notices),
     offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),
+    auditSyslog: raw.audit?.syslog?.address,
     partners: await checkPartners(draft, raw.server_name, now),
     defaultPolicy: defaultPolicy(draft),
   };

@@ -20,6 +20,7 @@ export function afterReload(running: Config, files: Config): Config {
     mediaStorePath: running.mediaStorePath,
     httpsProxy: running.httpsProxy,
     serverNotices: running.serverNotices,
+    auditSyslog: running.auditSyslog,
   });
 }
 

@@ -138,6 +138,24 @@ const serverNotices = Type.Object(
   { ...closed, takesEffect: 'restart', description: 'How the server speaks to its own people.' },
 );
 
+const audit = Type.Object(
+  {
+    syslog: Type.Optional(
+      Type.Object(
+        {
+          address: text(
+            'syslog-url',
+            'Where the audit log is sent, line by line as it grows: syslog (RFC 5424) over udp, tcp or tls. Ports: 514, for tls 6514. Over udp lines can get lost.',
+            { examples: ['tls://syslog.acme.example:6514'] },
+          ),
+        },
+        { ...closed, description: 'A syslog server that gets the audit log.', byDefault: 'none' },
+      ),
+    ),
+  },
+  { ...closed, takesEffect: 'restart', description: 'The audit log, beside what is kept in the database.' },
+);
+
 export const homeserverSchema = Type.Object(
   {
     server_name: text('server-name', 'The name of this island, in every user id. It can never change.', {
@@ -251,6 +269,7 @@ export const homeserverSchema = Type.Object(
         { takesEffect: 'reload', default: '5m', examples: ['never'] },
       ),
     ),
+    audit: Type.Optional(audit),
     partner_defaults: Type.Optional(partnerDefaultsSchema),
     partners: Type.Optional(
       Type.Array(partnerSchema, {

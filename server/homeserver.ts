@@ -13,6 +13,7 @@ import type { Clock, FailPoint, Random } from '../protocol/runtime.ts';
 import { RoomEngine } from '../rooms/room-engine.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import type { AdminContext } from './admin/context.ts';
+import { SyslogExport } from './audit/syslog-export.ts';
 import { Accounts } from './auth/accounts.ts';
 import { buildClientApi } from './client-api.ts';
 import { recordStart, recordStop } from './island-lines.ts';
@@ -60,6 +61,7 @@ export class Homeserver {
   readonly keys: IslandKeys;
   readonly journal: DecisionJournal;
   readonly #partnerLines: PartnerLines;
+  readonly #syslog: SyslogExport | undefined;
   readonly #live: LiveConfig;
   readonly ownKeys: OwnKeyService;
   readonly #listeners: Listeners;
@@ -81,6 +83,7 @@ export class Homeserver {
     keys: IslandKeys;
     journal: DecisionJournal;
     partnerLines: PartnerLines;
+    syslog: SyslogExport | undefined;
     ownKeys: OwnKeyService;
     listeners: Listeners;
     typing: TypingTracker;
@@ -99,6 +102,7 @@ export class Homeserver {
     this.keys = parts.keys;
     this.journal = parts.journal;
     this.#partnerLines = parts.partnerLines;
+    this.#syslog = parts.syslog;
     this.#live = parts.live;
     this.ownKeys = parts.ownKeys;
     this.#listeners = parts.listeners;
@@ -115,6 +119,7 @@ export class Homeserver {
     const keys = await loadKeys(config, random);
     const db = await openDatabase(config.database, { log, clock, random, failPoint });
     let listeners: Listeners | undefined;
+    let syslog: SyslogExport | undefined;
     try {
       await db.metadata.claimServerName(serverName);
       const partners = new PartnerRegistry({
@@ -258,6 +263,17 @@ export class Homeserver {
       await recordStart(db, config);
       const partnerLines = new PartnerLines({ partners, db, clock, log: log.child({ sub: 'audit' }) });
       await partnerLines.start(federation.link);
+      syslog =
+        config.auditSyslog === undefined
+          ? undefined
+          : new SyslogExport({
+              address: config.auditSyslog,
+              serverName,
+              db,
+              clock,
+              log: log.child({ sub: 'audit' }),
+            });
+      await syslog?.start();
       await federation.start({
         engine,
         media: {
@@ -300,6 +316,7 @@ export class Homeserver {
         keys,
         journal,
         partnerLines,
+        syslog,
         ownKeys,
         listeners,
         typing: tracker,
@@ -308,6 +325,7 @@ export class Homeserver {
       });
     } catch (error) {
       await listeners?.close();
+      await syslog?.stop();
       await db.close();
       throw error;
     }
@@ -360,6 +378,7 @@ export class Homeserver {
     await this.db.audit.settled();
     // On a full disk it stops all the same; the writer has said why.
     await recordStop(this.db, this.config).catch(() => undefined);
+    await this.#syslog?.stop();
     await this.db.close();
   }
 }

@@ -52,8 +52,15 @@ const commands: readonly (readonly [command: string, ...words: string[]])[] = [
   ['policy explain', '--from <user>', '--to <user>', '--action <action>', '--room <id>', '--json'],
   ['policy replay', '--config <draft>', '--since <time>', '--json'],
   ['audit', 'verify', 'export'],
-  ['audit verify', '--config <file>'],
-  ['audit export', '--config <file>'],
+  ['audit verify', '--file <export>', '--head <hash>', '--config <file>'],
+  [
+    'audit export',
+    '--format <format>',
+    '--since <time>',
+    '--until <time>',
+    '--action <action>',
+    '--config <file>',
+  ],
 ];
 
 /** What `archipelago COMMAND --help` prints, on a screen of 80 columns. */

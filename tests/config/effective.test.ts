@@ -96,6 +96,7 @@ const others: Readonly<Record<string, readonly [text: string, read: (config: Con
   card_lifetime: ['1d', (config) => config.cardLifetimeMs],
   server_notices: ['{room_name: Other}', (config) => config.serverNotices.roomName],
   offline_notice_after: ['1m', (config) => config.offlineNoticeAfterMs],
+  audit: ['{syslog: {address: "tcp://log:514"}}', (config) => config.auditSyslog],
   partners: [`\n${partnerEntry('bolt.example')}`, (config) => config.partners.length],
 };
 

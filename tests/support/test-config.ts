@@ -12,6 +12,7 @@ export interface ConfigOptions {
   readonly offlineNoticeAfterMs?: number;
   /** Whether it has a listener for the admin API, after the one for clients. */
   readonly adminApi?: boolean;
+  readonly auditSyslog?: string;
   /** What the policies of all partners differ in from the defaults. */
   readonly partnerPolicy?: Partial<PartnerPolicy>;
   readonly encryption?: Config['encryption'];
@@ -48,6 +49,7 @@ export function testConfig({
     defaultRoomVersion: options.defaultRoomVersion ?? '12',
     serverNotices: { localpart: 'notices', displayName: 'Server notices', roomName: 'Server notices' },
     offlineNoticeAfterMs: options.offlineNoticeAfterMs ?? 5 * 60_000,
+    auditSyslog: options.auditSyslog,
     partners,
   };
 }
