@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { ResultOf } from '../admin/table.ts';
 import { type ConfigOption, readConfiguration, readFiles, withConfig } from './configuration.ts';
+import { readText } from './read-text.ts';
 import { runningIsland } from './reload.ts';
-import { print } from './terminal.ts';
+import { note, print } from './terminal.ts';
 
 export function addConfigShow(config: Command): void {
   const command = config
@@ -39,6 +40,20 @@ export function addConfigDiff(config: Command): void {
     const diff = await island.call('config.diff', {});
     print(options.json === true ? JSON.stringify({ running: true, ...diff }, null, 2) : describeDiff(diff));
   });
+}
+
+export function addConfigImportSynapse(config: Command): void {
+  config
+    .command('import-synapse <file>')
+    .description(
+      "Write our configuration to standard output, made of Synapse's homeserver.yaml. Secrets are not copied, and nobody becomes a partner by it.",
+    )
+    .action(async (file: string) => {
+      const { importSynapse } = await import('./import-synapse.ts');
+      const { text, notes } = importSynapse(await readText(file, 'a configuration of Synapse'));
+      for (const line of notes) note(`note: ${line}`);
+      process.stdout.write(text);
+    });
 }
 
 /** The differences for people, in the order of what has to be done. */

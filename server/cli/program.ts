@@ -4,7 +4,7 @@ import { version } from '../version.ts';
 import { addApprovalApprove, addApprovalDeny, addApprovalList } from './approval.ts';
 import { addAuditExport, addAuditVerify } from './audit.ts';
 import { addCheckConfig } from './check-config.ts';
-import { addConfigDiff, addConfigShow } from './config.ts';
+import { addConfigDiff, addConfigImportSynapse, addConfigShow } from './config.ts';
 import { addInit } from './init.ts';
 import { addPartnerAcceptKey } from './partner-accept-key.ts';
 import { addPartnerAdd } from './partner-add.ts';
@@ -74,7 +74,7 @@ export function buildProgram(): Command {
     .exitOverride();
   for (const add of [addInit, addStart, addCheckConfig, addReload]) add(program);
   const config = program.command('config').description('What the files say, and what is in force.');
-  for (const add of [addConfigShow, addConfigDiff]) add(config);
+  for (const add of [addConfigShow, addConfigDiff, addConfigImportSynapse]) add(config);
   const users = program.command('user').description('The people of this island.');
   for (const add of [
     addUserAdd,
