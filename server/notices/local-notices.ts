@@ -71,13 +71,14 @@ export class LocalNotices {
   async many(eventIds: readonly string[]): Promise<Map<string, StoredEvent>> {
     if (!eventIds.some(isLocalNoticeId)) return this.#engine.events(eventIds);
     const found = await this.#engine.events(eventIds.filter((id) => !isLocalNoticeId(id)));
-    const wanted = eventIds.filter(isLocalNoticeId);
-    const unknown = wanted.filter((id) => !this.#records.has(id));
-    if (unknown.length > 0) await this.#asEvents(await this.#db.localNotices.getMany(unknown));
-    for (const id of wanted) {
-      const notice = this.#records.get(id);
-      if (notice !== undefined) found.set(id, notice);
+    const unknown: string[] = [];
+    for (const id of eventIds.filter(isLocalNoticeId)) {
+      const known = this.#records.get(id);
+      if (known === undefined) unknown.push(id);
+      else found.set(id, known);
     }
+    const read = unknown.length === 0 ? [] : await this.#db.localNotices.getMany(unknown);
+    for (const notice of await this.#asEvents(read)) found.set(notice.eventId, notice);
     return found;
   }
 
