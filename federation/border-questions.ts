@@ -2,7 +2,7 @@ import type { Direction, FileFacts, Question, RoomFacts } from '../policy/questi
 import { classOf, roomClassType } from '../policy/room-class.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
-import type { LocalEvent, RoomPlan } from '../rooms/ports.ts';
+import type { LocalEvent, RoomPlan, ToldRoom } from '../rooms/ports.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import {
   type BorderRoom,
@@ -71,9 +71,9 @@ export class BorderQuestions {
 
   /**
    * Users of one server may always invite each other; between servers the partners' policies decide. Of a room that we
-   * do not hold the id is known at most.
+   * do not hold it is known what the invitation tells, or the id at most.
    */
-  invite(from: string, to: string, where: BorderRoom | string | undefined): Question[] {
+  invite(from: string, to: string, where: BorderRoom | ToldRoom | string | undefined): Question[] {
     const { serverName } = this.#partners;
     const outbound = serverNameOf(from) === serverName;
     const [local, remote] = outbound ? [from, to] : [to, from];
@@ -95,6 +95,7 @@ export class BorderQuestions {
       ...(standing === 'refused' ? { isRefused: true } : {}),
     } as const;
     if (where === undefined || typeof where === 'string') return [{ ...base, room: undefined }];
+    if ('creatorServer' in where) return [{ ...base, room: { ...where, ...classOf({}), servers: [] } }];
     const room = this.room(where);
     return [
       { ...base, room },

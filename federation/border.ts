@@ -16,6 +16,7 @@ import type {
   RoomDefaults,
   RoomPlan,
   StrangersEvent,
+  ToldRoom,
   Verdicts,
 } from '../rooms/ports.ts';
 import type { RoomView } from '../rooms/types.ts';
@@ -101,7 +102,7 @@ export class PartnerBorder implements Border {
   }
 
   /** Every one that is allowed counts for the quota of the partner. */
-  mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision {
+  mayInvite(from: string, to: string, where: RoomView | ToldRoom, verdicts: Verdicts): Decision {
     return this.#askAll(this.#questions.invite(from, to, where), { verdicts });
   }
 

@@ -3,6 +3,7 @@ import { allOf, type Decision } from '../policy/decision.ts';
 import type { FileFacts, Question } from '../policy/question.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { JsonObject } from '../protocol/json.ts';
+import type { ToldRoom } from '../rooms/ports.ts';
 import type { BorderRoom } from './border-facts.ts';
 import type { BorderQuestions } from './border-questions.ts';
 import type { PartnerRegistry } from './partners.ts';
@@ -112,7 +113,8 @@ function inbound(questions: BorderQuestions, deed: Deed): Question[] {
       ];
     }
     case 'invite':
-      return questions.invite(from, to, deed.room);
+      // Of a room that we do not hold, the invitation tells who made it.
+      return questions.invite(from, to, deed.room ?? theirRoom(deed));
     case 'join':
       return questions.join(from, deed.room ?? serverNameOf(to));
     case 'create-room':
@@ -124,6 +126,10 @@ function inbound(questions: BorderQuestions, deed: Deed): Question[] {
     default:
       return [questions.hear(remoteServer, action, from, roomOf(deed, to))];
   }
+}
+
+function theirRoom({ from, isEncrypted }: Deed): ToldRoom {
+  return { roomId: 'a room of theirs', creatorServer: serverNameOf(from), isEncrypted };
 }
 
 function typeOf({ action, eventType, isEncrypted }: Deed): string {
@@ -184,7 +190,12 @@ function assumptions(deed: Deed, serverName: string): string[] {
     assumed.push(
       `A private room that is ${isEncrypted ? 'end-to-end encrypted' : 'not encrypted'}, history shared.`,
     );
-  if ((action === 'invite' || action === 'join') && room === undefined)
+  const isTold = action === 'invite' && serverNameOf(deed.from) !== serverName;
+  if (isTold && room === undefined)
+    assumed.push(
+      `A room that ${serverNameOf(deed.from)} made, ${isEncrypted ? 'end-to-end encrypted' : 'not encrypted'}.`,
+    );
+  else if ((action === 'invite' || action === 'join') && room === undefined)
     assumed.push('Nothing is known of the room (--room names one that this island holds).');
   if (action === 'message' && !isEncrypted && deed.eventType === undefined)
     assumed.push('An event of type m.room.message (--event-type).');

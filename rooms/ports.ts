@@ -162,6 +162,13 @@ export interface HeldInvitations {
   /** An invitation of ours is in its room. */
   ended(invitation: Invitation): Promise<void>;
 }
+/** A room that we do not hold, as an invitation to it tells of it. */
+export interface ToldRoom {
+  readonly roomId: string;
+  readonly creatorServer: string;
+  readonly isEncrypted: boolean;
+}
+
 /** Something about which a check of ours may have to be asked over HTTP, before the room's queue is entered. */
 export type Matter =
   | { readonly kind: 'send'; readonly room: RoomView; readonly event: LocalEvent }
@@ -169,8 +176,7 @@ export type Matter =
       readonly kind: 'invite';
       readonly from: string;
       readonly to: string;
-      /** A room's id alone where we do not hold it. */
-      readonly where: RoomView | string;
+      readonly where: RoomView | ToldRoom;
     }
   | { readonly kind: 'join'; readonly userId: string; readonly where: RoomView | string }
   | { readonly kind: 'receive'; readonly room: RoomView; readonly event: RoomEvent };
@@ -210,8 +216,8 @@ export interface Border {
    * `TryAgain` when the island stops.
    */
   consult(matter: Matter): (() => Promise<Verdicts>) | undefined;
-  /** A room's id alone where we do not hold it: an invitation from outside. */
-  mayInvite(from: string, to: string, where: RoomView | string, verdicts: Verdicts): Decision;
+  /** What the invitation itself says of a room that we do not hold: it is from outside. */
+  mayInvite(from: string, to: string, where: RoomView | ToldRoom, verdicts: Verdicts): Decision;
   /** Will that invitation be allowed, callbacks and quotas aside? Neither counted nor recorded: it is not the answer. */
   foresees(from: string, to: string, room: RoomView): boolean;
   /** True for ourselves and for active partners. */

@@ -8,7 +8,7 @@ import { nextPosition } from '../../storage/write-set.ts';
 import { consulted } from '../consult.ts';
 import type { RoomContext } from '../context.ts';
 import { invalidParam, notFound, RoomError, requireAllowed } from '../errors.ts';
-import type { Invitation } from '../ports.ts';
+import type { Invitation, ToldRoom } from '../ports.ts';
 import { checkFormat } from '../receive/01-format.ts';
 import { signatureOf } from '../receive/02-signatures.ts';
 import { checkWire, roomIdOfPdu } from '../receive/wire.ts';
@@ -65,7 +65,7 @@ export async function receiveInvite(
   const pending = await ctx.store.invite(roomId, target);
   // Said again, by a partner that cannot know whether we still have it: nothing new for the user.
   const isKnown = pending !== undefined && eventIdOf(pending.event, version) === eventId;
-  const where = room ?? roomId;
+  const where = room ?? toldRoom(roomId, version, body.inviteRoomState);
   const verdicts = await consulted(ctx, { kind: 'invite', from: pdu.sender, to: target, where });
   const decision = ctx.border.mayInvite(pdu.sender, target, where, verdicts);
   const isActive = await ctx.store.isActiveUser(user.localpart);
@@ -102,6 +102,21 @@ export async function receiveInvite(
     used?.done();
   }
   return signed as JsonObject;
+}
+
+/**
+ * What the state that came with the invitation says. From room version 12 on the create event is the one whose hash is
+ * the room's id; in older rooms the id names the server that made it.
+ */
+function toldRoom(roomId: string, version: RoomVersion, state: readonly JsonValue[]): ToldRoom {
+  const ofType = (type: string) => state.find((event) => isObject(event) && event['type'] === type);
+  const create = ofType('m.room.create');
+  const sender = isObject(create) ? create['sender'] : undefined;
+  return {
+    roomId,
+    creatorServer: serverNameOf(version.roomIdIsHash && typeof sender === 'string' ? sender : roomId),
+    isEncrypted: ofType('m.room.encryption') !== undefined,
+  };
 }
 
 function invitationOf(pdu: Pdu, roomId: string, state: readonly JsonValue[]): Invitation {

@@ -56,7 +56,7 @@ describe('the silence of an island', function () {
   async function chat(config: string, url: string, duration: number): Promise<number> {
     for (const name of ['ann', 'ben'])
       await succeeds(['user', 'add', name, '-c', config], { input: `${password}\n` });
-    const chatter = join(here, 'support', 'chatter.ts');
+    const chatter = fileURLToPath(new URL('./support/chatter.ts', import.meta.url));
     const args = ['--import=tsx', chatter, url, String(duration), password];
     const child = network.spawn(process.execPath, args);
     const [sent, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);

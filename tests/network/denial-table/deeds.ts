@@ -1,3 +1,5 @@
+import { decide } from '../../../policy/decide.ts';
+import type { Question } from '../../../policy/question.ts';
 import type { JsonObject } from '../../../protocol/json.ts';
 import { type Answer, at, type Client, listAt, ok, textAt, v1, v3 } from '../../support/client.ts';
 import { membershipOf } from '../../support/conversation.ts';
@@ -144,9 +146,9 @@ function roomClass(name: 'internal' | 'shared', partners?: readonly string[]): J
 }
 
 /** The actor joins a public room of the peer. */
-function joins(): Deed {
+function joins(options: JsonObject = {}): Deed {
   return async (_stage, sides) => {
-    const roomId = await sides.peer.createRoom({ preset: 'public_chat' });
+    const roomId = await sides.peer.createRoom({ preset: 'public_chat', ...options });
     const path = `${v3`/join/${roomId}`}?via=${sides.peerServer}`;
     return async () => {
       const answer = await sides.actor.post(path);
@@ -197,6 +199,50 @@ const saysBehindClosedBorder: Deed = async (stage, sides) => {
     return found.status === 200 ? 'arrives' : 'nothing';
   };
 };
+
+const invitesTwice: Deed = async (stage, sides) => {
+  const [first, second] = [await invites()(stage, sides), await invites()(stage, sides)];
+  return async () => {
+    const outcome = await first();
+    return outcome === 'arrives' ? second() : `at once: ${outcome}`;
+  };
+};
+
+/** The actor lets somebody of the third island into a room with the peer. */
+const letsCargoIn: Deed = async (stage, sides) => {
+  const roomId = await stage.room(sides.actor);
+  return async () => {
+    const answer = await sides.actor.post(v3`/rooms/${roomId}/invite`, { user_id: stage.ca.userId });
+    if (answer.status !== 200) return refusal(answer);
+    await stage.network.settled();
+    return at(await stage.ca.sync(), 'rooms', 'invite', roomId) === undefined ? 'nothing' : 'arrives';
+  };
+};
+
+/** The actor looks up somebody of the other side with whom they share no room. */
+const looksUp: Deed = async (stage, sides) => {
+  const stranger = sides.actor === stage.li ? stage.bea : stage.ann;
+  return async () => {
+    const answer = await sides.actor.get(v3`/profile/${stranger.userId}`);
+    return answer.status === 200 ? 'arrives' : refusal(answer);
+  };
+};
+
+/** What is not served yet: the decision alone, as the island under test makes it. */
+function isDecided(action: 'presence' | 'directory' | 'device-names'): Deed {
+  return async (stage, sides) => async () => {
+    const { partners } = stage.network.island('acme.test').homeserver;
+    const question: Question = {
+      action,
+      direction: sides.actor === stage.li ? 'outbound' : 'inbound',
+      remoteServer: 'bolt.test',
+      local: { userId: stage.li.userId, departments: ['purchasing'] },
+      remote: [stage.bo.userId],
+    };
+    const decision = decide(partners, question, Date.now());
+    return decision.allowed ? 'allowed' : decision.violations.map(({ code }) => code).join(' ');
+  };
+}
 
 const text = { msgtype: 'm.text', body: 'hello' };
 
@@ -252,6 +298,14 @@ export const deeds = {
     initial_state: [{ type: 'm.room.history_visibility', content: { history_visibility: 'world_readable' } }],
   })),
   joins: joins(),
+  'joins an internal room': joins(roomClass('internal')),
+  'joins a room shared with cargo': joins(roomClass('shared', ['cargo.test'])),
+  'invites twice': invitesTwice,
+  'lets cargo in': letsCargoIn,
+  'looks up somebody of the other side': looksUp,
+  'shows presence (decided only)': isDecided('presence'),
+  'searches the directory (decided only)': isDecided('directory'),
+  'shows device names (decided only)': isDecided('device-names'),
   types,
   reads,
 } satisfies Record<string, Deed>;

@@ -1,5 +1,6 @@
 import { mergePolicy } from '../../../config/policy.ts';
 import type { RawPolicy } from '../../../config/policy-schema.ts';
+import { answer, CallbackServer } from '../../support/callback-server.ts';
 import { Client } from '../../support/client.ts';
 import { invite, join } from '../../support/conversation.ts';
 import type { TestNetwork } from '../../support/test-network.ts';
@@ -17,6 +18,23 @@ const open: RawPolicy = {
   directory: { expose: [{ everyone: true }], fields: ['display_name', 'avatar', 'title', 'department'] },
   share: { presence: true, typing: true, receipts: true, device_names: true },
 };
+
+/** What the check of ours says that a row's policy names; `nothing`: an answer that cannot be used. */
+export interface Check {
+  readonly actions: readonly ('message' | 'invite' | 'join' | 'media')[];
+  readonly says: 'allow' | 'deny' | 'warn' | 'nothing';
+  readonly onTimeout?: 'allow' | 'deny' | 'warn';
+}
+
+/** How the policy, and the entry around it, is narrowed. */
+export interface Narrowing {
+  readonly policy: RawPolicy;
+  /** What the partner's own policy says: both apply. */
+  readonly theirs?: RawPolicy | undefined;
+  /** The partner in our files: suspended, ended, or gone. */
+  readonly standing?: 'suspended' | 'ended' | 'removed' | undefined;
+  readonly check?: Check | undefined;
+}
 
 /** Who acts, and who is at the other end. */
 export interface Sides {
@@ -39,21 +57,33 @@ export class Stage {
   readonly li: Client;
   readonly bo: Client;
   readonly ca: Client;
+  /** Of each side somebody who is in no room with the other. */
+  readonly ann: Client;
+  readonly bea: Client;
   readonly desk: string;
   readonly yard: string;
+  readonly #checker: CallbackServer;
+  readonly #entries: ReturnType<TestNetwork['island']>['partners'];
 
   private constructor(parts: {
     network: TestNetwork;
     li: Client;
     bo: Client;
     ca: Client;
+    ann: Client;
+    bea: Client;
     desk: string;
     yard: string;
+    checker: CallbackServer;
   }) {
     this.network = parts.network;
     this.li = parts.li;
     this.bo = parts.bo;
     this.ca = parts.ca;
+    this.ann = parts.ann;
+    this.bea = parts.bea;
+    this.#checker = parts.checker;
+    this.#entries = parts.network.island(subject).partners;
     this.desk = parts.desk;
     this.yard = parts.yard;
   }
@@ -63,20 +93,47 @@ export class Stage {
     const li = await Client.create(network.island(subject), 'li');
     const bo = await Client.create(network.island(partner), 'bo');
     const ca = await Client.create(network.island(third), 'ca');
+    const ann = await Client.create(network.island(subject), 'ann');
+    const bea = await Client.create(network.island(partner), 'bea');
+    const checker = await CallbackServer.start();
     await giveDepartment(network, 'li', 'purchasing');
     const desk = await sharedRoom(li, bo, subject);
     const yard = await sharedRoom(bo, li, partner);
-    const stage = new Stage({ network, li, bo, ca, desk, yard });
-    stage.reset();
+    const stage = new Stage({ network, li, bo, ca, ann, bea, desk, yard, checker });
+    await stage.reset();
     await network.settled();
     return stage;
   }
 
   /** Sets the policy of the island under test for its partner; both begin with everything allowed. */
-  reset(policy: RawPolicy = {}, theirs: RawPolicy = {}): void {
-    this.#set(subject, policy);
+  async reset({ policy, theirs = {}, standing, check }: Narrowing = { policy: {} }): Promise<void> {
+    this.#set(subject, check === undefined ? policy : { ...policy, callback: this.#callback(check) });
     this.#set(partner, theirs);
     this.#set(third, {});
+    if (standing === undefined) {
+      await this.network.linked(subject, partner);
+      return;
+    }
+    const island = this.network.island(subject);
+    island.setPartners(
+      island.partners.flatMap((entry) => {
+        if (entry.serverName !== partner) return [entry];
+        if (standing === 'suspended') return [{ ...entry, state: 'suspended' as const }];
+        return standing === 'ended' ? [{ ...entry, validUntil: 1 }] : [];
+      }),
+    );
+    await this.network.until(
+      () => this.network.island(partner).homeserver.federation.link.status(subject).state !== 'connected',
+      'the link stays up',
+    );
+  }
+
+  #callback({ actions, says, onTimeout = 'deny' }: Check): NonNullable<RawPolicy['callback']> {
+    this.#checker.react = (_posted, response) => {
+      if (says === 'nothing') response.writeHead(500).end();
+      else answer(response, { decision: says });
+    };
+    return { url: this.#checker.url, actions: [...actions], on_timeout: onTimeout };
   }
 
   /** Our user acts towards theirs. */
@@ -97,14 +154,16 @@ export class Stage {
     return room;
   }
 
-  stop(): Promise<void> {
-    return this.network.stop();
+  async stop(): Promise<void> {
+    await this.network.stop();
+    await this.#checker.stop();
   }
 
   #set(serverName: string, policy: RawPolicy): void {
     const island = this.network.island(serverName);
+    const entries = serverName === subject ? this.#entries : island.partners;
     island.setPartners(
-      island.partners.map((entry) => ({
+      entries.map((entry) => ({
         ...entry,
         policy: mergePolicy(
           [open, entry.serverName === third ? {} : policy].map((raw) => ({

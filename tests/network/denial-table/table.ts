@@ -1,11 +1,8 @@
-import type { RawPolicy } from '../../../config/policy-schema.ts';
 import type { DeedName, Outcome } from './deeds.ts';
+import type { Narrowing } from './stage.ts';
 
 /** Both directions of one deed under one policy of the island under test (acme) for its partner (bolt). */
-export interface Row {
-  readonly policy: RawPolicy;
-  /** What the partner's own policy says: both apply. */
-  readonly theirs?: RawPolicy;
+export interface Row extends Narrowing {
   readonly deed: DeedName;
   /** `li` of acme does it. Absent where the row is about the other direction alone. */
   readonly outbound?: Outcome;
@@ -15,7 +12,8 @@ export interface Row {
 
 /**
  * What may cross, written down by hand from the policy's description in the documentation: no line of this is computed
- * from the code that decides. By the part of the policy.
+ * from the code that decides. By the part of the policy. Beside it: how long theirs is kept (`retention.test.ts`), and
+ * how theirs are marked for ours (`external-label.test.ts`), which keep nothing from crossing.
  */
 export const denialTable: Readonly<Record<string, readonly Row[]>> = {
   'nothing said': [
@@ -168,6 +166,207 @@ export const denialTable: Readonly<Record<string, readonly Row[]>> = {
     },
   ],
 
+  'invitations that somebody has to approve': [
+    {
+      policy: { invites: { outbound: 'approve' } },
+      deed: 'invites',
+      outbound: '403 invite_needs_approval',
+      inbound: 'arrives',
+    },
+    {
+      policy: { invites: { inbound: 'approve' } },
+      deed: 'invites',
+      outbound: 'arrives',
+      inbound: '403 invite_needs_approval',
+    },
+  ],
+
+  'rooms.third_parties': [
+    { policy: {}, deed: 'lets cargo in', outbound: 'arrives', inbound: 'arrives' },
+    {
+      policy: { rooms: { third_parties: 'listed' } },
+      deed: 'lets cargo in',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: { rooms: { third_parties: 'deny' } },
+      deed: 'lets cargo in',
+      outbound: '403 third_party_denied',
+      inbound: '403 third_party_refused',
+    },
+  ],
+
+  directory: [
+    { policy: {}, deed: 'looks up somebody of the other side', outbound: 'arrives', inbound: 'arrives' },
+    {
+      policy: { directory: { expose: [] } },
+      deed: 'looks up somebody of the other side',
+      outbound: 'arrives',
+      inbound: '404 M_NOT_FOUND',
+    },
+    {
+      policy: { directory: { expose: [{ users: ['@ann:acme.test'] }] } },
+      deed: 'looks up somebody of the other side',
+      inbound: 'arrives',
+    },
+    {
+      policy: { directory: { expose: [{ users: ['@li:acme.test'] }] } },
+      deed: 'looks up somebody of the other side',
+      inbound: '404 M_NOT_FOUND',
+    },
+    {
+      policy: { directory: { expose: [], contacts: [{ name: 'Purchasing', user_id: '@ann:acme.test' }] } },
+      deed: 'looks up somebody of the other side',
+      inbound: 'arrives',
+    },
+    { policy: {}, deed: 'searches the directory (decided only)', inbound: 'allowed' },
+    {
+      policy: { directory: { expose: [] } },
+      deed: 'searches the directory (decided only)',
+      inbound: 'person_not_exposed',
+    },
+    {
+      policy: { directory: { expose: [{ departments: ['purchasing'] }] } },
+      deed: 'searches the directory (decided only)',
+      inbound: 'allowed',
+    },
+  ],
+
+  'signs of life that are not served yet': [
+    { policy: {}, deed: 'shows presence (decided only)', outbound: 'allowed', inbound: 'allowed' },
+    {
+      policy: { share: { presence: false } },
+      deed: 'shows presence (decided only)',
+      outbound: 'presence_not_shared',
+      inbound: 'presence_not_shared',
+    },
+    { policy: {}, deed: 'shows device names (decided only)', outbound: 'allowed', inbound: 'allowed' },
+    {
+      policy: { share: { device_names: false } },
+      deed: 'shows device names (decided only)',
+      outbound: 'device_names_not_shared',
+      inbound: 'device_names_not_shared',
+    },
+  ],
+
+  callback: [
+    {
+      policy: {},
+      check: { actions: ['message', 'invite', 'join', 'media'], says: 'allow' },
+      deed: 'says something',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['message'], says: 'deny' },
+      deed: 'says something',
+      outbound: '403 callback_denied',
+      inbound: 'withheld',
+    },
+    {
+      policy: {},
+      check: { actions: ['message'], says: 'deny' },
+      deed: 'sets a topic',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['invite', 'join', 'media'], says: 'deny' },
+      deed: 'says something',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['message'], says: 'warn' },
+      deed: 'says something',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['message'], says: 'nothing', onTimeout: 'deny' },
+      deed: 'says something',
+      outbound: '403 callback_unanswered',
+      inbound: 'withheld',
+    },
+    {
+      policy: {},
+      check: { actions: ['message'], says: 'nothing', onTimeout: 'allow' },
+      deed: 'says something',
+      outbound: 'arrives',
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['invite'], says: 'deny' },
+      deed: 'invites',
+      outbound: '403 callback_denied',
+      inbound: '403 by acme.test',
+    },
+    {
+      policy: {},
+      check: { actions: ['join'], says: 'deny' },
+      deed: 'joins',
+      outbound: '403 callback_denied',
+      inbound: '403 by acme.test',
+    },
+    {
+      policy: {},
+      check: { actions: ['media'], says: 'deny' },
+      deed: 'sends an image of 100 bytes',
+      outbound: '403 callback_denied',
+      // The message names a file; the file is what is refused, when somebody wants it.
+      inbound: 'arrives',
+    },
+    {
+      policy: {},
+      check: { actions: ['media'], says: 'deny' },
+      deed: 'has a file that was sent before fetched',
+      outbound: '403',
+      inbound: '403',
+    },
+    // What the policy forbids stays forbidden, whatever a callback says.
+    {
+      policy: { events: { deny: ['m.room.message'] } },
+      check: { actions: ['message'], says: 'allow' },
+      deed: 'says something',
+      outbound: '403 event_type_denied',
+      inbound: 'withheld',
+    },
+  ],
+
+  'a partner that is none any more': [
+    {
+      policy: {},
+      standing: 'suspended',
+      deed: 'says something behind a closed border',
+      outbound: '403 partner_suspended',
+      inbound: 'nothing',
+    },
+    {
+      policy: {},
+      standing: 'ended',
+      deed: 'says something behind a closed border',
+      outbound: '403 partner_expired',
+      inbound: 'nothing',
+    },
+    { policy: {}, standing: 'suspended', deed: 'invites', outbound: '403 partner_suspended' },
+    { policy: {}, standing: 'ended', deed: 'invites', outbound: '403 partner_expired' },
+    { policy: {}, standing: 'removed', deed: 'invites', outbound: '403 not_a_partner' },
+    { policy: {}, standing: 'suspended', deed: 'makes a room with them', outbound: '403 partner_suspended' },
+    { policy: {}, standing: 'removed', deed: 'makes a room with them', outbound: '403 not_a_partner' },
+    {
+      policy: {},
+      standing: 'suspended',
+      deed: 'has a file that was sent before fetched',
+      inbound: '403',
+    },
+  ],
+
   'rooms.remote_may_create': [
     {
       policy: { rooms: { remote_may_create: false } },
@@ -181,7 +380,12 @@ export const denialTable: Readonly<Record<string, readonly Row[]>> = {
       outbound: '403 room_of_partner_denied',
       inbound: 'arrives',
     },
-    { policy: { rooms: { remote_may_create: false } }, deed: 'invites', outbound: 'arrives' },
+    {
+      policy: { rooms: { remote_may_create: false } },
+      deed: 'invites',
+      outbound: 'arrives',
+      inbound: '403 by acme.test',
+    },
     {
       policy: { rooms: { remote_may_create: true } },
       deed: 'says something in a room that the other side made',
@@ -215,7 +419,18 @@ export const denialTable: Readonly<Record<string, readonly Row[]>> = {
       outbound: 'arrives',
       inbound: 'arrives',
     },
-    { policy: { rooms: { encryption: 'required' } }, deed: 'invites', outbound: '403 encryption_required' },
+    {
+      policy: { rooms: { encryption: 'required' } },
+      deed: 'invites',
+      outbound: '403 encryption_required',
+      inbound: '403 by acme.test',
+    },
+    {
+      policy: { rooms: { encryption: 'forbidden' } },
+      deed: 'invites into an encrypted room',
+      outbound: '403 encryption_forbidden',
+      inbound: '403 by acme.test',
+    },
     {
       policy: { rooms: { encryption: 'required' } },
       deed: 'invites into an encrypted room',
@@ -426,6 +641,9 @@ export const denialTable: Readonly<Record<string, readonly Row[]>> = {
       deed: 'invites into a room shared with cargo',
       outbound: '403 room_not_shared_with_partner',
     },
+    // Theirs join a room of ours that is public to ours.
+    { policy: {}, deed: 'joins an internal room', inbound: '403 by acme.test' },
+    { policy: {}, deed: 'joins a room shared with cargo', inbound: '403 by acme.test' },
   ],
 
   'the partner’s policy beside ours': [
@@ -485,6 +703,16 @@ export const denialTable: Readonly<Record<string, readonly Row[]>> = {
       deed: 'says something',
       outbound: '403 encryption_required',
       inbound: 'withheld',
+    },
+  ],
+
+  // The last part: what it uses up is missing afterwards.
+  rate: [
+    {
+      policy: { rate: { invites_per_hour: 1 } },
+      deed: 'invites twice',
+      outbound: '429 rate_exceeded',
+      inbound: '429 by acme.test',
     },
   ],
 };
