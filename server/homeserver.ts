@@ -373,6 +373,7 @@ export class Homeserver {
     await closed;
     await this.journal.flush();
     this.accounts.flush();
+    this.#door.context?.island?.refusals.end();
     await this.#partnerLines.stop();
     // What was recorded before belongs before it.
     await this.db.audit.settled();

@@ -1,4 +1,6 @@
 import type { Clock } from '../protocol/runtime.ts';
+import type { AuditEvent } from '../storage/audit/chain.ts';
+import { MergedLines } from '../storage/audit/merged-lines.ts';
 import type { AdminContext, IslandParts } from './admin/context.ts';
 import type { Homeserver } from './homeserver.ts';
 
@@ -6,9 +8,11 @@ import type { Homeserver } from './homeserver.ts';
 export function contextOf(
   homeserver: Homeserver,
   clock: Clock,
-  files: Omit<IslandParts, 'federation' | 'engine'>,
+  files: Omit<IslandParts, 'federation' | 'engine' | 'refusals'>,
 ): AdminContext & { readonly island: IslandParts } {
   const { db, accounts, people, partners, partnerActions, ownKeys, federation, engine } = homeserver;
+  const record = (event: AuditEvent): void => db.audit.record(event);
+  const refusals = new MergedLines({ record, clock, windowMs: 60_000 });
   return {
     // What is in force, also after a reload.
     get config() {
@@ -22,6 +26,6 @@ export function contextOf(
     partnerActions,
     ownKeys,
     approvals: federation.approvals,
-    island: { federation, engine, ...files },
+    island: { federation, engine, refusals, ...files },
   };
 }

@@ -6,6 +6,7 @@ import type { PartnerRegistry } from '../../federation/partners.ts';
 import type { LocalPeople } from '../../federation/people.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
+import type { MergedLines } from '../../storage/audit/merged-lines.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Accounts } from '../auth/accounts.ts';
 import type { OwnKeyService } from '../own-key-service.ts';
@@ -38,6 +39,8 @@ export interface AdminContext {
 export interface IslandParts {
   readonly federation: Federation;
   readonly engine: RoomEngine;
+  /** Lines about calls that were refused for want of a role. */
+  readonly refusals: MergedLines;
   /**
    * Reads the configuration again and takes it over, all or nothing, or the entry of one partner; throws AdminError for
    * files with mistakes.

@@ -1,7 +1,7 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import Value from 'typebox/value';
 import type { JsonObject, JsonValue } from '../../protocol/json.ts';
-import type { AuditOutcome } from '../../storage/audit/chain.ts';
+import type { AuditEvent, AuditOutcome } from '../../storage/audit/chain.ts';
 import { AdminError } from '../admin-error.ts';
 import type { AdminContext, Caller, RunningContext } from './context.ts';
 import { isSecret, type Operation } from './operation.ts';
@@ -35,13 +35,20 @@ export async function perform(
   params: unknown,
   caller: Caller,
 ): Promise<JsonValue> {
-  const note = auditor(context, operation, caller);
+  const lineOf = lines(context, operation, caller);
+  const isQuiet = operation.audit === 'read' && caller === commandLine;
+  const note = async (...what: Parameters<typeof lineOf>): Promise<void> => {
+    if (!isQuiet) await context.db.audit.append([lineOf(...what)]);
+  };
   if (!mayCall(operation, caller)) {
     const refusal = new AdminError(`${operation.name} needs the role ${needed(operation)}`, {
       kind: 'forbidden',
     });
     const isUnderstood = Value.Check(operation.params, params);
-    await note('denied', isUnderstood ? params : undefined, { error: refusal.message });
+    const line = lineOf('denied', isUnderstood ? params : undefined, { error: refusal.message });
+    const kind = { action: operation.name, outcome: 'denied', actor: caller.name } as const;
+    if (context.island === undefined) await context.db.audit.append([line]);
+    else context.island.refusals.add(line, kind);
     throw refusal;
   }
   if (!Value.Check(operation.params, params)) {
@@ -56,7 +63,8 @@ export async function perform(
     result = await operation.run(context, params, caller);
   } catch (error) {
     const reason = error instanceof AdminError ? error.message : 'an error that nobody foresaw';
-    await note('failed', params, { ...plainParams(operation.params, params), error: reason });
+    const outcome = error instanceof AdminError && error.kind === 'forbidden' ? 'denied' : 'failed';
+    await note(outcome, params, { ...plainParams(operation.params, params), error: reason });
     throw error;
   }
   const isUnchanged = operation.unchanged?.(result) === true;
@@ -87,24 +95,21 @@ function needed({ roles: suitable }: AnyOperation): string {
   return [...suitable.filter((role) => role !== 'owner'), 'owner'].join(' or ');
 }
 
-function auditor(context: AdminContext, operation: AnyOperation, caller: Caller) {
-  const isQuiet = operation.audit === 'read' && caller === commandLine;
-  return async (outcome: AuditOutcome, params: unknown, detail: JsonObject): Promise<void> => {
-    if (isQuiet) return;
+function lines(context: AdminContext, operation: AnyOperation, caller: Caller) {
+  return (outcome: AuditOutcome, params: unknown, detail: JsonObject): AuditEvent => {
     const subject = params === undefined ? undefined : operation.subject?.(params, context);
-    await context.db.audit.append([
-      {
-        action: operation.name,
-        outcome,
-        actor: caller.name,
-        ...(subject === undefined ? {} : { subject }),
-        ...(Object.keys(detail).length === 0 ? {} : { detail }),
-      },
-    ]);
+    return {
+      action: operation.name,
+      outcome,
+      actor: caller.name,
+      ...(subject === undefined ? {} : { subject: cut(subject) }),
+      ...(Object.keys(detail).length === 0 ? {} : { detail }),
+    };
   };
 }
 
-const shownLength = 200;
+/** A user id has at most 255 bytes. */
+const shownLength = 255;
 
 /** The parameters that may be written down; long texts are cut. */
 function plainParams<T extends TObject>(schema: T, params: Static<T>): JsonObject {
@@ -119,7 +124,7 @@ function plainParams<T extends TObject>(schema: T, params: Static<T>): JsonObjec
   );
 }
 
-function cut(value: JsonValue): JsonValue {
+function cut<T extends JsonValue>(value: T): T | string {
   return typeof value === 'string' && value.length > shownLength ? `${value.slice(0, shownLength)}…` : value;
 }
 

@@ -121,6 +121,27 @@ describe('The admin API', () => {
     });
   });
 
+  it('merges the refused calls of somebody without a role, so that they cannot fill the audit log', async () => {
+    const eve = await administrator(island, 'flood', []);
+    const before = (await auditOf(island)).length;
+    for (let call = 0; call < 20; call += 1)
+      await refused(403, 'M_FORBIDDEN', eve.post(`${api}/users/ann/deactivate`));
+    const lines = (await auditOf(island)).slice(before);
+    assert.deepEqual(
+      lines.map(({ action, outcome, actor }) => [action, outcome, actor]),
+      [['user.deactivate', 'denied', eve.userId]],
+    );
+    // Not from memory alone: the number is written when the minute is over, or the island stops.
+    await network.restart('acme.test');
+    const counted = (await auditOf(island)).filter(
+      ({ action, actor }) => action === 'user.deactivate' && actor === eve.userId,
+    );
+    assert.deepEqual(
+      counted.map(({ detail }) => detail?.['times']),
+      [undefined, 19],
+    );
+  });
+
   it('shows the sessions of a user, and ends them', async () => {
     const support = await administrator(island, 'sam', ['support']);
     await ok(owner.post(`${api}/users`, { user: 'cat', password }));
