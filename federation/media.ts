@@ -1,5 +1,3 @@
-import type { FileFacts } from '../policy/question.ts';
-
 /** A file as it is handed on: never held in memory as a whole. */
 export interface MediaFile {
   readonly contentType: string;
@@ -11,8 +9,6 @@ export interface MediaFile {
 
 /** What federation needs of the media repository of this island; the layer above implements it. */
 export interface LocalMedia {
-  /** Size and type as they are stored; undefined if there is no file of that id. */
-  facts(mediaId: string): Promise<FileFacts | undefined>;
   /** A file that was uploaded here; undefined if there is none of that id. */
   open(mediaId: string): Promise<MediaFile | undefined>;
 }

@@ -277,7 +277,6 @@ export class Homeserver {
       await federation.start({
         engine,
         media: {
-          facts: (mediaId) => media.localFacts(mediaId),
           open: async (mediaId) => {
             const file = await media.openLocal(mediaId);
             if (file === undefined) return undefined;

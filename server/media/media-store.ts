@@ -129,12 +129,6 @@ export class MediaStore {
     return this.#read(record ?? (await this.#fetch(origin, mediaId)));
   }
 
-  /** What is stored of one of our own files. */
-  async localFacts(mediaId: string): Promise<FileFacts | undefined> {
-    const record = await this.#deps.db.media.get(this.#deps.serverName, mediaId);
-    return record === undefined ? undefined : factsOf(record);
-  }
-
   /** Deletes the copy of a partner's file; who asks for it again has it fetched again. */
   async removeRemote(origin: string, mediaId: string): Promise<void> {
     const { db } = this.#deps;

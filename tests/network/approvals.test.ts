@@ -299,16 +299,37 @@ describe('invitations that somebody has to approve', () => {
 
   it('of strangers to the queue change nothing: a partner approves only what it was asked', async () => {
     const forger = await ForgingPartner.join(network, 'mallory.test', [acme]);
-    setPolicy(acme, 'bolt.test', rules('approve', 'allow'));
+    setPolicy(bolt, 'acme.test', rules('allow', 'approve'));
     await held(li, bo);
-    const { approvalId } = await waiting(acme, li);
+    const { approvalId, state } = await waiting(acme, li);
+    assert.equal(state, 'elsewhere');
     const path = '/_archipelago/federation/v1/invite_approved';
     for (const invitee of [bo.userId, forger.userId('mal')]) {
       const body = { room_id: roomId, inviter: li.userId, invitee };
       assert.deepEqual(await forger.ask(acme, 'POST', path, body), { status: 200, body: {} });
     }
     await network.settled();
-    assert.equal(await stateOf(acme, approvalId), 'waiting');
+    assert.equal(await stateOf(acme, approvalId), 'elsewhere');
+    assert.ok(!(await auditOf(acme, approvalId)).some(([action]) => action === 'approval.again'));
+    // What waits for our own word is not decided by the partner either.
+    setPolicy(acme, 'bolt.test', rules('approve', 'allow'));
+    const second = await li.createRoom();
+    await held(li, bo, second);
+    const { approvalId: ours } = await waiting(acme, li, second);
+    const body = { room_id: second, inviter: li.userId, invitee: bo.userId };
+    const { link } = bolt.homeserver.federation;
+    const answer = await link.request('acme.test', {
+      method: 'POST',
+      uri: path,
+      contentType: 'application/json',
+      body: Buffer.from(JSON.stringify(body)),
+      priority: 'query',
+      deadlineMs: 5_000,
+    });
+    assert.equal(answer.status, 200);
+    await answer.body();
+    await network.settled();
+    assert.equal(await stateOf(acme, ours), 'waiting');
     assert.equal(await isInvited(bo, roomId), false);
     await forger.stop();
   });

@@ -349,7 +349,9 @@ describe('files between partners', () => {
   let bo: Client;
 
   before(async () => {
-    network = await TestNetwork.paired(['acme.test', 'bolt.test']);
+    network = await TestNetwork.start(['acme.test']);
+    await network.add('bolt.test', { maxUploadSize: 4 * 1024 * 1024 });
+    await network.pair('acme.test', 'bolt.test');
     acme = network.island('acme.test');
     bolt = network.island('bolt.test');
     li = await Client.create(acme, 'li');
@@ -385,6 +387,11 @@ describe('files between partners', () => {
     const big = await upload(bo, 100_001, 'image/png');
     const page = await upload(bo, 10, 'text/html');
     const good = await upload(bo, 100_000, 'image/png');
+    // Larger than any file that we take: refused for its size or type while it still comes, not for its length.
+    const huge = await upload(bo, 2 * 1024 * 1024, 'image/png');
+    const hugePage = await upload(bo, 2 * 1024 * 1024, 'text/html');
+    assert.deepEqual(await codes(download(li, huge)), ['file_too_large']);
+    assert.deepEqual(await codes(download(li, hugePage)), ['file_type_denied']);
     assert.deepEqual(await codes(download(li, big)), ['file_too_large']);
     assert.deepEqual(await codes(download(li, page)), ['file_type_denied']);
     assert.equal((await download(li, good)).bytes.length, 100_000);

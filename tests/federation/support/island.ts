@@ -9,6 +9,7 @@ import { Federation } from '../../../federation/federation.ts';
 import { linkKeyFromSeed } from '../../../federation/link/link-manager.ts';
 import type { MediaFile } from '../../../federation/media.ts';
 import { type PartnerEntry, PartnerRegistry } from '../../../federation/partners.ts';
+import type { Question } from '../../../policy/question.ts';
 import type { Clock, FailPointName, Random } from '../../../protocol/runtime.ts';
 import { type SigningKey, signingKeyFromSeed } from '../../../protocol/signing.ts';
 import { RoomEngine } from '../../../rooms/room-engine.ts';
@@ -41,6 +42,8 @@ export class TestIsland {
   readonly lines: LogLine[] = [];
   readonly typing: [string, string, number | undefined][] = [];
   readonly files = new Map<string, Buffer>();
+  /** Questions that its border was asked. */
+  readonly asked: Question[] = [];
   readonly registry: PartnerRegistry;
   readonly #log: Logger;
   directory = '';
@@ -100,6 +103,7 @@ export class TestIsland {
       linkStaticKey: linkKeyFromSeed(this.linkSeed),
       software: { name: 'Archipelago', version: 'test' },
       partners,
+      asked: (question) => this.asked.push(question),
       db,
       ...deps,
     });
@@ -122,10 +126,6 @@ export class TestIsland {
       engine,
       media: {
         open: (mediaId) => this.#openFile(mediaId),
-        facts: async (mediaId) => {
-          const size = this.files.get(mediaId)?.length;
-          return size === undefined ? undefined : { size, mime: 'image/png' };
-        },
       },
       typing: (roomId, userId, timeoutMs) => this.typing.push([roomId, userId, timeoutMs]),
     });
