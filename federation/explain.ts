@@ -56,9 +56,12 @@ export function explainDeed(
       decision: { allowed: true },
       assumed: ['Both are of this server: no border lies between them.'],
     };
-  const asked = isOurs(deed.from) ? outbound(questions, deed) : inbound(questions, deed);
+  const isOutbound = isOurs(deed.from);
+  // A room may hold servers of which nothing is asked, since nothing of ours is sent to them.
+  const talk = questions.talk(serverNameOf(isOutbound ? deed.to : deed.from));
+  const asked = isOutbound ? outbound(questions, deed) : inbound(questions, deed);
   return {
-    decision: allOf(...asked.map((question) => decide(partners, question, now))),
+    decision: allOf(...[talk, ...asked].map((question) => decide(partners, question, now))),
     assumed: assumptions(deed, serverName),
   };
 }

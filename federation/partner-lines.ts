@@ -150,7 +150,12 @@ function partsOf({ source: _source, policy, ...entry }: PartnerEntry): Record<st
 function changedParts(before: PartnerEntry, after: PartnerEntry): string[] {
   const [one, other] = [partsOf(before), partsOf(after)];
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return [...names].filter((name) => !isDeepStrictEqual(one[name], other[name])).sort();
+  return [...names].filter((name) => !isSame(one[name], other[name])).sort();
+}
+
+/** A key that is not there and one without a value are the same to whoever reads the log. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 function digestOf(entry: PartnerEntry): string {

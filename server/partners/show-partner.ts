@@ -208,7 +208,7 @@ function iso(time: number): string {
 
 /** The rows of the policy as they would be written in the file, each with where it stands. */
 function policyOf({ policy }: Partner): PartnerView['effective']['policy'] {
-  const { invites, rooms, files, directory, share, events } = policy;
+  const { invites, rooms, files, directory, share, events, label, callback, retention, rate } = policy;
   const rows: [key: string, value: string][] = [
     ['allow_local', people(policy.allowLocal)],
     ['allow_remote', people(policy.allowRemote)],
@@ -217,6 +217,8 @@ function policyOf({ policy }: Partner): PartnerView['effective']['policy'] {
     ['rooms.remote_may_create', String(rooms.remoteMayCreate)],
     ['rooms.encryption', rooms.encryption],
     ['rooms.third_parties', rooms.thirdParties],
+    ['rooms.third_party_consent', rooms.thirdPartyConsent],
+    ['rooms.on_drift', rooms.onDrift],
     ['rooms.max_remote_power_level', String(rooms.maxRemotePowerLevel)],
     ['rooms.history_visibility', list(rooms.historyVisibility === 'any' ? ['any'] : rooms.historyVisibility)],
     ['files.direction', files.direction],
@@ -224,20 +226,36 @@ function policyOf({ policy }: Partner): PartnerView['effective']['policy'] {
     ['files.mime', list(files.mime ?? ['any'])],
     ['directory.expose', people(directory.expose)],
     ['directory.fields', list(directory.fields)],
+    ['directory.contacts', list(directory.contacts.map(({ name, userId }) => `${name}: ${userId}`))],
     ['share.presence', String(share.presence)],
     ['share.typing', String(share.typing)],
     ['share.receipts', String(share.receipts)],
     ['share.device_names', String(share.device_names)],
     ['events.deny', list(events.deny)],
+    ['label', label.show ? (label.suffix ?? 'the name of the partner') : 'none'],
+    ['callback', callback === undefined ? 'none' : `${callback.url} for ${list(callback.actions)}`],
+    [
+      'retention.max_age',
+      retention.maxAge === undefined ? 'for ever' : `${retention.maxAge / 86_400_000} days`,
+    ],
+    ['rate.events_per_second', bound(rate.eventsPerSecond)],
+    ['rate.event_burst', bound(rate.eventBurst)],
+    ['rate.invites_per_hour', bound(rate.invitesPerHour)],
+    ['rate.media_per_day', rate.mediaPerDay === undefined ? 'any' : `${rate.mediaPerDay} bytes`],
   ];
   return rows.map(([key, value]) => ({ key, value, from: ruleOf(policy, key) }));
 }
 
+function bound(value: number | undefined): string {
+  return value === undefined ? 'any' : String(value);
+}
+
 function people(who: Who): string {
   if (who === 'everyone') return 'everyone';
+  if (who.length === 0) return 'nobody';
   return list(who.map((entry) => ('user' in entry ? entry.user : `department ${entry.department}`)));
 }
 
 function list(values: readonly string[]): string {
-  return values.length === 0 ? 'nobody' : values.join(', ');
+  return values.length === 0 ? 'none' : values.join(', ');
 }
