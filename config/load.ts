@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMap } from 'yaml';
+import { checkEncryption } from './check-encryption.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPartners, defaultPolicy } from './check-partners.ts';
 import { isWorldReadable, objectionToPlace, readSecret } from './check-paths.ts';
@@ -118,6 +119,8 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
       `chmod 600 ${signingKeyPath}`,
     );
   const dataDirectory = dirname(signingKeyPath);
+  const partners = await checkPartners(draft, raw.server_name, now);
+  checkEncryption(draft, raw.encryption ?? 'optional', partners);
   return {
     file,
     directory: dirname(file),
@@ -146,7 +149,7 @@ async function build(draft: Draft, file: string, now: number): Promise<Config> {
     serverNotices: serverNoticesOf(raw.server_notices),
     offlineNoticeAfterMs: parseDuration(raw.offline_notice_after ?? '5m'),
     auditSyslog: raw.audit?.syslog?.address,
-    partners: await checkPartners(draft, raw.server_name, now),
+    partners,
     defaultPolicy: defaultPolicy(draft),
   };
 }

@@ -74,13 +74,13 @@ function essenceOf(mime: string | undefined): string | undefined {
     : 'application/octet-stream';
 }
 
-/** What a state event would change for the people of a server. */
+/** What a state event would change for the people of a server. `implied`: for whom a room of any class is as well. */
 export function changeOf(
   server: string,
   type: string,
   content: JsonObject,
   before: JsonObject = {},
-  creatorServer?: string,
+  implied: readonly string[] = [],
 ): StateFacts {
   if (type === 'm.room.power_levels') {
     const level = content['invite'] ?? 0;
@@ -89,8 +89,7 @@ export function changeOf(
   }
   if (type === roomClassType) {
     const roomClass = classOf(content);
-    const maker = creatorServer === undefined ? [] : [creatorServer];
-    return { roomClass: { ...roomClass, sharedWith: [...roomClass.sharedWith, ...maker] } };
+    return { roomClass: { ...roomClass, sharedWith: [...roomClass.sharedWith, ...implied] } };
   }
   if (type === 'm.room.encryption') return { enablesEncryption: true };
   if (type === 'm.room.history_visibility')

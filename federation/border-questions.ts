@@ -159,7 +159,7 @@ export class BorderQuestions {
         return { ...base, action: 'message', eventType: type, isCleartext: isCleartext(type), file: carried };
       const before = view.get(type, stateKey)?.pdu.content;
       const change = {
-        ...changeOf(remoteServer, type, content, before, room.creatorServer),
+        ...changeOf(remoteServer, type, content, before, [room.creatorServer]),
         ...(opens ? { opensJoins: true } : {}),
       };
       return { ...base, action: 'state', eventType: type, change };
@@ -347,7 +347,8 @@ export class BorderQuestions {
       return [{ ...base, action: 'join' }, ...this.admission(base.room, newcomers, 'inbound')];
     }
     if (stateKey !== undefined) {
-      const change = changeOf(remoteServer, type, content, view.get(type, stateKey)?.pdu.content);
+      const before = view.get(type, stateKey)?.pdu.content;
+      const change = changeOf(remoteServer, type, content, before, [base.room.creatorServer, remoteServer]);
       return [{ ...base, action: 'state', eventType: type, change }];
     }
     return [

@@ -25,6 +25,7 @@ export class LiveConfig {
     | 'registrationSharedSecret'
     | 'maxUploadSize'
     | 'defaultRoomVersion'
+    | 'encryption'
   > {
     const current = () => this.#current;
     return {
@@ -40,6 +41,9 @@ export class LiveConfig {
       },
       get maxUploadSize() {
         return current().maxUploadSize;
+      },
+      get encryption() {
+        return current().encryption;
       },
       get defaultRoomVersion() {
         return current().defaultRoomVersion;

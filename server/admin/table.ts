@@ -11,6 +11,7 @@ import { partnerOperations } from './operations/partners.ts';
 import { policyOperations } from './operations/policy.ts';
 import { quarantineOperations } from './operations/quarantine.ts';
 import { roleOperations } from './operations/roles.ts';
+import { roomOperations } from './operations/rooms.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { userOperations } from './operations/users.ts';
 
@@ -30,6 +31,7 @@ export const operations = [
   ...policyOperations,
   ...partnerViewOperations,
   ...keyOperations,
+  ...roomOperations,
   ...approvalOperations,
   ...quarantineOperations,
   ...auditOperations,

@@ -23,6 +23,7 @@ import { addPolicyReplay } from './policy-replay.ts';
 import { addQuarantineList, addQuarantineRelease } from './quarantine.ts';
 import { addReload } from './reload.ts';
 
+import { addRoomListFrozen, addRoomUnfreeze } from './room.ts';
 import { addStart } from './start.ts';
 import { note } from './terminal.ts';
 import { addUserAdd } from './user-add.ts';
@@ -113,6 +114,8 @@ export function buildProgram(): Command {
     .command('approval')
     .description('Invitations that wait for a word, where a policy says `approve`.');
   for (const add of [addApprovalList, addApprovalApprove, addApprovalDeny]) add(approvals);
+  const rooms = program.command('room').description('Rooms that others let strangers into.');
+  for (const add of [addRoomListFrozen, addRoomUnfreeze]) add(rooms);
   const quarantine = program
     .command('quarantine')
     .description('What partners sent against the rules: kept, and not shown.');

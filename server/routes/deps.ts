@@ -22,6 +22,7 @@ export interface ClientApiDeps {
     | 'registrationSharedSecret'
     | 'maxUploadSize'
     | 'defaultRoomVersion'
+    | 'encryption'
   >;
   readonly db: Database;
   readonly engine: RoomEngine;

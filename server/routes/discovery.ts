@@ -1,5 +1,7 @@
 import { notFound } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
+import type { IslandPolicy } from '../../policy/book.ts';
+import type { JsonObject } from '../../protocol/json.ts';
 import { roomVersions } from '../../protocol/room-versions.ts';
 import type { ClientApiDeps } from './deps.ts';
 
@@ -40,7 +42,7 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       auth: 'none',
       handler: () => {
         if (config.publicBaseurl === undefined) throw notFound('public_baseurl is not configured');
-        return { 'm.homeserver': { base_url: config.publicBaseurl } };
+        return { 'm.homeserver': { base_url: config.publicBaseurl }, ...encryptionFor(config.encryption) };
       },
     }),
     route({
@@ -77,4 +79,13 @@ export function discoveryRoutes({ config }: ClientApiDeps): Route[] {
       handler: () => ({}),
     }),
   ];
+}
+
+/** What the island decided about end-to-end encryption, by the key that Element and its like honour. */
+function encryptionFor(policy: IslandPolicy | undefined): JsonObject {
+  if (policy === undefined || policy.encryption === 'optional') return {};
+  return {
+    'io.element.e2ee':
+      policy.encryption === 'required' ? { default: true } : { default: false, force_disable: true },
+  };
 }
