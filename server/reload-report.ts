@@ -1,4 +1,4 @@
-import type { ConfigChange } from '../config/compare.ts';
+import type { TakesEffect } from '../config/schema-kit.ts';
 
 /** What a reload did. */
 export interface ReloadReport {
@@ -20,5 +20,11 @@ export interface ReloadReport {
 /** What a reload would do. */
 export interface DiffReport {
   readonly partners: { readonly added: string[]; readonly changed: string[]; readonly removed: string[] };
-  readonly changes: ConfigChange[];
+  readonly changes: {
+    readonly key: string;
+    /** As JSON; null for none, and secrets are not shown. */
+    readonly before: string | null;
+    readonly after: string | null;
+    readonly takes_effect: TakesEffect;
+  }[];
 }

@@ -53,7 +53,7 @@ export class Reloader {
     const { changes, partners } = compareConfigs(this.#running, flatten((await this.#read()).effective));
     const { added, changed, removed } = partners;
     return {
-      changes: [...changes],
+      changes: changes.map(({ takesEffect, ...change }) => ({ ...change, takes_effect: takesEffect })),
       partners: { added: [...added], changed: [...changed], removed: [...removed] },
     };
   }

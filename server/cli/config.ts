@@ -60,7 +60,7 @@ export function addConfigImportSynapse(config: Command): void {
 function describeDiff({ partners, changes }: ResultOf<'config.diff'>): string {
   const of = (effect: 'reload' | 'restart'): string[] =>
     changes
-      .filter(({ takesEffect }) => takesEffect === effect)
+      .filter(({ takes_effect }) => takes_effect === effect)
       .map(({ key, before, after }) => `  ${key}: ${before ?? 'not set'} -> ${after ?? 'not set'}`);
   const reload = [
     ...partners.added.map((name) => `  new partner ${name}`),

@@ -9,7 +9,7 @@ export function addReload(program: Command): void {
   const command = program
     .command('reload')
     .description(
-      'Let the running island take over what its configuration says now: all of it, or with a mistake in it nothing. No connection is dropped. `config diff` shows it before.',
+      'Let the running island take over what its configuration says now: all of it, or with a mistake in it nothing. No client is disconnected. `config diff` shows it before.',
     );
   withConfig(command).action(async ({ config: file }: ConfigOption) => {
     const island = await runningIsland(file);

@@ -161,8 +161,8 @@ describe('A reload of the configuration', () => {
     const { changes, partners } = await control.call('config.diff', {});
     assert.deepEqual(partners, { added: [], changed: ['dock.test'], removed: [] });
     assert.deepEqual(changes, [
-      { key: 'max_upload_size', before: '"4M"', after: '"5M"', takesEffect: 'reload' },
-      { key: 'partners[dock.test].state', before: '"active"', after: '"suspended"', takesEffect: 'reload' },
+      { key: 'max_upload_size', before: '"4M"', after: '"5M"', takes_effect: 'reload' },
+      { key: 'partners[dock.test].state', before: '"active"', after: '"suspended"', takes_effect: 'reload' },
     ]);
     await control.call('config.reload', {});
     assert.equal(acme.homeserver.partners.isActive('dock.test'), false);
@@ -186,7 +186,7 @@ describe('A reload of the configuration', () => {
     const diff = await control.call('config.diff', {});
     assert.deepEqual(
       diff.changes.find(({ key }) => key === 'registration_shared_secret'),
-      { key: 'registration_shared_secret', before: null, after: '(secret)', takesEffect: 'reload' },
+      { key: 'registration_shared_secret', before: null, after: '(secret)', takes_effect: 'reload' },
     );
     await control.call('config.reload', {});
     const lines = await acme.audited('config.reload');

@@ -56,7 +56,7 @@ export const configOperations = [
             description: 'The value in force, as JSON; null for none. Secrets are not shown.',
           }),
           after: Type.Union([Type.String(), Type.Null()], { description: 'The value in the files.' }),
-          takesEffect: Type.Enum(['reload', 'restart']),
+          takes_effect: Type.Enum(['reload', 'restart']),
         }),
       ),
     }),
