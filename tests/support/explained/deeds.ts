@@ -121,7 +121,7 @@ function invitation(isOutbound: boolean): Deed {
     const room = await from.createRoom({
       initial_state: isEncrypted ? [{ type: 'm.room.encryption', content: algorithm }] : [],
     });
-    const known = isOutbound ? { room } : {};
+    const known = isOutbound ? { room } : { encrypted: isEncrypted };
     const explained = await stage.explain({ from, to, action: 'invite', ...known });
     const answer = await from.post(v3`/rooms/${room}/invite`, { user_id: to.userId });
     const deed = `invite by ${from.userId} of ${to.userId}${isEncrypted ? ', encrypted' : ''}`;
