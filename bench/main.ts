@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Checkout, checkoutAt, root } from './checkout.ts';
 import { benchLink } from './link.ts';
 import { describeMachine, machineLine } from './machine.ts';
+import { benchPolicy } from './policy.ts';
 import { benchProfile } from './profile.ts';
 import { printReport, type Report, writeResults } from './report.ts';
 import { benchSend } from './send.ts';
@@ -13,6 +14,7 @@ const parts: Readonly<Record<string, (checkouts: readonly Checkout[], runs: numb
   link: benchLink,
   sync: benchSync,
   start: benchStart,
+  policy: benchPolicy,
   profile: benchProfile,
 };
 

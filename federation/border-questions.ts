@@ -153,10 +153,22 @@ export class BorderQuestions {
       opensJoins(event.content, [...servers, this.#partners.serverName], this.#serversIn);
     const questions = concerned.map((remoteServer): Question => {
       const remote = peopleOf(view, remoteServer);
-      const base = { direction: 'outbound', remoteServer, local, remote, room } as const;
       const { type, stateKey, content } = event;
+      const direction = 'outbound';
+      // Written out: spreading costs more than the rules themselves.
       if (stateKey === undefined)
-        return { ...base, action: 'message', eventType: type, isCleartext: isCleartext(type), file: carried };
+        return {
+          action: 'message',
+          direction,
+          remoteServer,
+          local,
+          remote,
+          room,
+          eventType: type,
+          isCleartext: isCleartext(type),
+          file: carried,
+        };
+      const base = { direction, remoteServer, local, remote, room } as const;
       const before = view.get(type, stateKey)?.pdu.content;
       const change = {
         ...changeOf(remoteServer, type, content, before, [room.creatorServer]),

@@ -22,18 +22,23 @@ const maxPeople = 500;
 interface Asked {
   readonly question: Question;
   readonly decision: Decision;
-  readonly ts: number;
+  readonly firstTs: number;
+  lastTs: number;
+  times: number;
 }
 
 /**
- * Records what the border was asked and answered, for `policy replay`. Whoever asks pays for a place in a list;
- * the rest happens later, in pieces. Facts only: questions hold no content.
+ * Records what the border was asked and answered, for `policy replay`. Whoever asks what was asked a moment ago pays for
+ * a comparison, whoever asks something new for a place in a list; the rest happens later, in pieces. Facts only:
+ * questions hold no content.
  */
 export class DecisionRecorder {
   readonly #store: DecisionStore;
   readonly #clock: Clock;
   readonly #log: Logger;
   #waiting: Asked[] = [];
+  /** Of those that wait the last one of each kind. */
+  #recent = new Map<string, Asked>();
   #skipped = 0;
   #isTimerSet = false;
   #flushing: Promise<void> = Promise.resolve();
@@ -46,11 +51,21 @@ export class DecisionRecorder {
   }
 
   asked(question: Question, decision: Decision): void {
+    const now = this.#clock.now();
+    const kind = kindOf(question);
+    const known = this.#recent.get(kind);
+    if (known !== undefined && isSame(known.question, question) && isSame(known.decision, decision)) {
+      known.times += 1;
+      known.lastTs = now;
+      return;
+    }
     if (this.#waiting.length >= maxWaiting) {
       this.#skipped += 1;
       return;
     }
-    this.#waiting.push({ question, decision, ts: this.#clock.now() });
+    const asked = { question, decision, firstTs: now, lastTs: now, times: 1 };
+    this.#waiting.push(asked);
+    this.#recent.set(kind, asked);
     if (this.#isTimerSet) return;
     this.#isTimerSet = true;
     this.#clock.setTimer(flushEveryMs, () => {
@@ -68,6 +83,7 @@ export class DecisionRecorder {
   async #flush(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#recent = new Map();
     const skipped = this.#skipped;
     this.#skipped = 0;
     if (skipped > 0) this.#log.warn({ skipped }, 'more decisions of the border than can be recorded');
@@ -84,17 +100,45 @@ export class DecisionRecorder {
   }
 }
 
+/** Questions of one kind are mostly the same question. */
+function kindOf(question: Question): string {
+  const { action, direction, remoteServer } = question;
+  const local = 'local' in question ? question.local?.userId : undefined;
+  const room = 'room' in question ? question.room?.roomId : undefined;
+  const type = 'eventType' in question ? question.eventType : undefined;
+  return `${action} ${direction} ${remoteServer} ${local} ${room} ${type}`;
+}
+
+/** Plain data: the same values, or the same objects. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one)) {
+    if (!Array.isArray(other) || one.length !== other.length) return false;
+    return one.every((value, index) => isSame(value, other[index]));
+  }
+  const [left, right] = [one as Record<string, unknown>, other as Record<string, unknown>];
+  let keys = 0;
+  for (const key in left) {
+    if (!isSame(left[key], right[key])) return false;
+    keys += 1;
+  }
+  for (const _key in right) keys -= 1;
+  return keys === 0;
+}
+
 /** One record for each question and answer. */
 async function merged(all: readonly Asked[]): Promise<DecisionRecord[]> {
   const records = new Map<string, DecisionRecord>();
-  for (const [index, { question, decision, ts }] of all.entries()) {
+  for (const [index, asked] of all.entries()) {
+    const { question, decision, firstTs, lastTs, times } = asked;
     if (index % perTurn === perTurn - 1) await new Promise((resolve) => setImmediate(resolve));
     if (isHalfway(question, decision)) continue;
     // Built in one place, so equal questions are equal texts; the digest does not depend on that.
     const key = JSON.stringify([briefly(question), violationsOf(decision)]);
     const known = records.get(key);
-    if (known === undefined) records.set(key, recordOf(key, ts));
-    else records.set(key, { ...known, lastTs: ts, times: known.times + 1 });
+    if (known === undefined) records.set(key, recordOf(key, { firstTs, lastTs, times }));
+    else records.set(key, { ...known, lastTs, times: known.times + times });
   }
   return [...records.values()];
 }
@@ -129,14 +173,14 @@ function violationsOf(decision: Decision): readonly object[] {
   );
 }
 
-function recordOf(key: string, ts: number): DecisionRecord {
+function recordOf(key: string, when: Pick<DecisionRecord, 'firstTs' | 'lastTs' | 'times'>): DecisionRecord {
   // The text was written a moment ago.
   const [question, violations] = parseJson(key) as [JsonObject, JsonValue[]];
   const codes = violations.map((violation) => (isObject(violation) ? violation['code'] : null));
   const digest = createHash('sha256')
     .update(JSON.stringify([question, codes], sortedKeys))
     .digest('base64');
-  return { digest, question, violations, firstTs: ts, lastTs: ts, times: 1 };
+  return { digest, question, violations, ...when };
 }
 
 function sortedKeys(_key: string, value: unknown): unknown {
