@@ -180,6 +180,18 @@ export class PartnerRegistry implements PolicyBook {
   }
 }
 
+/**
+ * The keys of a partner at `now` (milliseconds) that a new card of it has to name, by key id; unpadded base64. One
+ * that ends within a minute was rotated away just now.
+ */
+export function keysOnCard({ verifyKeys, revokedKeys }: Partner, now: number): Map<string, string> {
+  const inUse = new Map<string, string>();
+  for (const [keyId, { key, validUntil }] of verifyKeys)
+    if ((validUntil === undefined || validUntil > now + 60_000) && !revokedKeys.has(keyId))
+      inUse.set(keyId, key);
+  return inUse;
+}
+
 /** The stricter of what the files say and what was done at run time. */
 function partnerOf(entry: PartnerEntry, overlay: PartnerOverlay): Partner {
   const { transport, policy = defaultPartnerPolicy } = entry;

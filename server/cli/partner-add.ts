@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { AdminError, systemCode } from '../admin-error.ts';
-import { reloadPartner } from '../control/access.ts';
+import type { Config } from '../../config/config.ts';
+import { administer, reloadPartner } from '../control/access.ts';
 import { systemClock } from '../runtime.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { confirm } from './confirm.ts';
-import { notePending, plain, print, shownPath } from './terminal.ts';
+import { readText } from './read-text.ts';
+import { notePending, plain, print } from './terminal.ts';
 
 interface PartnerAddOptions extends ConfigOption {
   readonly yes?: boolean;
@@ -26,12 +25,13 @@ export function addPartnerAdd(partners: Command): void {
 
 async function add(cardFile: string, options: PartnerAddOptions): Promise<void> {
   const config = await readConfiguration(options.config);
-  const text = await readCardFile(cardFile);
+  const text = await readText(cardFile, 'a partner card');
   const { addPartner, planPartner } = await import('../partners/add-partner.ts');
   const { describePartner } = await import('../partners/describe-partner.ts');
   const planned = await planPartner(config, text, {
     now: systemClock.now(),
     replaceKeys: options.replaceKeys === true,
+    keysInUse: (serverName) => keysOf(config, serverName),
   });
   const { serverName } = planned.card;
   if (planned.kind === 'same') {
@@ -57,16 +57,12 @@ async function add(cardFile: string, options: PartnerAddOptions): Promise<void> 
   if (planned.kind === 'new') print(`They have to add your card too (archipelago partner card).`);
 }
 
-async function readCardFile(path: string): Promise<string> {
-  try {
-    const bytes = path === '-' ? await buffer(process.stdin) : await readFile(path);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    if (systemCode(cause) === 'ENOENT')
-      throw new AdminError(`There is no file ${shownPath(path)}`, { cause });
-    if (cause instanceof TypeError)
-      throw new AdminError(`${shownPath(path)} is not a partner card: it is not text`, { cause });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AdminError(`${shownPath(path)} cannot be read: ${reason}`, { cause });
-  }
+/** The keys that open a link from now on: a rotation may have brought one that is not in the file. */
+async function keysOf(config: Config, serverName: string): Promise<ReadonlyMap<string, string>> {
+  const { effective } = await administer(config, 'partner.show', { server_name: serverName });
+  const soon = systemClock.now() + 60_000;
+  const inUse = effective.keys.filter(
+    ({ state, valid_until_ts: end }) => state === 'in use' && (end === undefined || end > soon),
+  );
+  return new Map(inUse.map(({ key_id: keyId, key }) => [keyId, key]));
 }

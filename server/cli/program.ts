@@ -16,6 +16,7 @@ import { addPartnerRemove } from './partner-remove.ts';
 import { addPartnerResume } from './partner-resume.ts';
 import { addPartnerRevokeKey } from './partner-revoke-key.ts';
 import { addPartnerRotateKey } from './partner-rotate-key.ts';
+import { addPartnerShare } from './partner-share.ts';
 import { addPartnerShow } from './partner-show.ts';
 import { addPartnerSuspend } from './partner-suspend.ts';
 import { addPolicyExplain } from './policy-explain.ts';
@@ -99,6 +100,7 @@ export function buildProgram(): Command {
     addPartnerList,
     addPartnerShow,
     addPartnerDoctor,
+    addPartnerShare,
     addPartnerSuspend,
     addPartnerResume,
     addPartnerRemove,

@@ -32,7 +32,9 @@ export async function planPartner(
     readonly now: number;
     readonly replaceKeys: boolean;
     /** The keys that open a link now, where more is known than the files say: by key id, unpadded base64. */
-    readonly keysInUse?: ReadonlyMap<string, string> | undefined;
+    keysInUse?(
+      serverName: string,
+    ): ReadonlyMap<string, string> | undefined | Promise<ReadonlyMap<string, string> | undefined>;
   },
 ): Promise<PlannedPartner> {
   const { now } = options;
@@ -59,7 +61,7 @@ export async function planPartner(
   }
   const judgement = judgeCard(card, {
     issued: before.card?.issued,
-    verifyKeys: options.keysInUse ?? keysInUse(before, now),
+    verifyKeys: (await options.keysInUse?.(serverName)) ?? keysInUse(before, now),
     recoveryKeys: new Map(Object.entries(before.recoveryKeys ?? {}).map(([keyId, { key }]) => [keyId, key])),
   });
   if (judgement.kind === 'older' || (judgement.kind === 'other-keys' && !options.replaceKeys))

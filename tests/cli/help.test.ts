@@ -29,10 +29,11 @@ const commands: readonly (readonly [command: string, ...words: string[]])[] = [
   ['user role', 'add', 'remove'],
   ['user role add', '<user>', '<role>', 'auditor', '--config <file>'],
   ['user role remove', '<user>', '<role>', 'owner', '--config <file>'],
-  ['partner', 'card', 'add', 'list', 'show', 'doctor', 'suspend', 'resume', 'remove'],
+  ['partner', 'card', 'add', 'list', 'show', 'doctor', 'share', 'suspend', 'resume', 'remove'],
   ['partner', 'rotate-key', 'recovery-key', 'accept-key', 'revoke-key'],
   ['partner card', '--for <server-name>', '--config <file>'],
   ['partner show', '<server-name>', '--json', '--config <file>'],
+  ['partner share', '<name>', '[switch...]', '--json', '--config <file>'],
   ['partner doctor', '<server-name>', '--json', '--config <file>'],
   [
     'partner rotate-key',

@@ -3,6 +3,7 @@ import type { Config } from '../../../config/config.ts';
 import { loadConfig } from '../../../config/load.ts';
 import { describeProblems } from '../../../config/problem.ts';
 import { fingerprint, readFingerprint } from '../../../federation/fingerprint.ts';
+import { keysOnCard } from '../../../federation/partners.ts';
 import { AdminError } from '../../admin-error.ts';
 import { addPartner, planPartner } from '../../partners/add-partner.ts';
 import { describePartner } from '../../partners/describe-partner.ts';
@@ -134,14 +135,23 @@ export const cardOperations = [
 ] as const;
 
 /** What the files say now: somebody may have changed them since they were read. */
-async function configOf({ config, clock }: AdminContext): Promise<Config> {
+export async function configOf({ config, clock }: AdminContext): Promise<Config> {
   const loaded = await loadConfig(config.file, { now: clock.now() });
   if (loaded.ok) return loaded.config;
   throw new AdminError(describeProblems(loaded.problems, config.directory), { kind: 'conflict' });
 }
 
 async function plan(context: AdminContext, text: string, replaceKeys: boolean) {
-  return planPartner(await configOf(context), text, { now: context.clock.now(), replaceKeys });
+  const { clock, partners } = context;
+  const now = clock.now();
+  return planPartner(await configOf(context), text, {
+    now,
+    replaceKeys,
+    keysInUse: (serverName) => {
+      const partner = partners.get(serverName);
+      return partner === undefined ? undefined : keysOnCard(partner, now);
+    },
+  });
 }
 
 async function reload(island: IslandParts, partner: string) {
