@@ -57,7 +57,7 @@ describe('the audit log of an island', () => {
       acme.partners.map((partner) => ({
         ...partner,
         transport: { ...partner.transport, allowPrivateIp: true },
-        policy: { ...defaultPartnerPolicy, files: { direction: 'none' } },
+        policy: { ...partner.policy, files: { direction: 'none' } },
       })),
     );
     assert.deepEqual((await newest('partner.change')).detail?.['parts'], ['policy.files', 'transport']);
