@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import type { AuditRecord } from '../../storage/audit/chain.ts';
 import { ShiftableClock } from '../support/shiftable-clock.ts';
 import { type TestIsland, TestNetwork } from '../support/test-network.ts';
