@@ -35,6 +35,28 @@ describe('an island without partners', () => {
     assert.deepEqual(await ask('c.test', 'GET', '/_matrix/nothing'), { status: 403, errcode: 'M_FORBIDDEN' });
   });
 
+  it('refuses an unknown server, a suspended partner and one whose time is over by the same answer', async () => {
+    const answers = new Set<string>();
+    for (const entries of [[], [c.entry({ state: 'suspended' })], [c.entry({ validUntil: 1 })]]) {
+      a.registry.replace(entries);
+      for (const { method, path } of [...federationRoutes, { method: 'GET', path: '/_matrix/%6eothing' }]) {
+        const uri = path.replace(/:\w+/g, 'x');
+        const body = async (): Promise<Buffer> => Buffer.from('{}');
+        const { body: bytes, ...rest } = await a.federation.answer({
+          origin: 'c.test',
+          method,
+          uri,
+          headers: {},
+          body,
+        });
+        answers.add(JSON.stringify({ ...rest, body: String(bytes) }));
+      }
+    }
+    a.registry.replace([]);
+    assert.equal(answers.size, 1, [...answers].join('\n'));
+    assert.match([...answers].join(), /"status":403.*M_FORBIDDEN/);
+  });
+
   it('refuses the link of someone who only added us, until we add them', async () => {
     c.registry.replace([a.entry()]);
     await until(() => a.lines.some((line) => JSON.stringify(line).includes('c.test')));
