@@ -200,12 +200,13 @@ export class PartnerBorder implements Border {
     const { partners } = this.#deps;
     const facts = this.#questions.room(room);
     if (facts.class !== 'shared') return undefined;
+    this.#arrived(room.roomId, facts.servers);
     const named = [
       ...new Set([...facts.servers, ...facts.sharedWith, ...this.#expectedIn(room.roomId)]),
     ].filter((server) => partners.isActive(server));
     // Whoever wants any server in the room wants no list of them.
     const isClosed = named.some((server) => partners.get(server)?.policy.rooms.thirdParties !== 'allow');
-    if (!isClosed) return undefined;
+    if (named.length > 0 && !isClosed) return undefined;
     const now = this.#deps.clock.now();
     const alone = { ...facts, servers: [], frozenFor: undefined };
     return named.filter((server) =>
@@ -217,6 +218,15 @@ export class PartnerBorder implements Border {
         )
         .every((question) => decide(partners, question, now).allowed),
     );
+  }
+
+  /** Whoever has come is expected no longer: when it leaves again it is out. */
+  #arrived(roomId: string, servers: readonly string[]): void {
+    const known = this.#expected.get(roomId);
+    if (known === undefined) return;
+    const still = known.servers.filter((server) => !servers.includes(server));
+    if (still.length === 0) this.#expected.delete(roomId);
+    else this.#expected.set(roomId, { ...known, servers: still });
   }
 
   #expectedIn(roomId: string): readonly string[] {

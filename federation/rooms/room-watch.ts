@@ -131,7 +131,8 @@ export class RoomWatch {
     const engine = this.#engine;
     const view = await engine?.view(roomId);
     if (engine === undefined || view === undefined || !view.hasLocalMember()) return;
-    if ([...view.residents().keys()].every((server) => server === this.#serverName)) return;
+    const isOurs = [...view.residents().keys()].every((server) => server === this.#serverName);
+    if (isOurs && view.get('m.room.server_acl', '') === undefined) return;
     await this.#drifts.check(view);
     await engine.keepAcl(roomId);
   }
