@@ -71,7 +71,7 @@ function describe(operation: AnyOperation): JsonObject {
   const isInQuery = http.method === 'GET' || http.method === 'DELETE';
   const required = new Set(requiredOf(params));
   const others = Object.entries(params.properties).filter(([param]) => !inPath.has(param));
-  const suitable = roles.filter((role) => role === 'owner' || operation.roles.includes(role));
+  const suitable = roles.filter((role) => operation.roles.includes(role));
   return {
     operationId: name,
     tags: [name.split('.')[0] ?? name],

@@ -17,7 +17,7 @@ export interface OperationSpec<
   readonly name: Name;
   /** A sentence for admins. */
   readonly summary: string;
-  /** Who may, beside the owner, who may everything. */
+  /** Who may: nobody else, an owner neither. */
   readonly roles: readonly Role[];
   /** No others are taken. A secret is marked by {@link secret}. */
   readonly params: Params;

@@ -88,11 +88,11 @@ export function direct(context: AdminContext, caller: Caller): Administration {
 }
 
 export function mayCall(operation: Pick<AnyOperation, 'roles'>, { roles: held }: Caller): boolean {
-  return held.has('owner') || operation.roles.some((role) => held.has(role));
+  return operation.roles.some((role) => held.has(role));
 }
 
 function needed({ roles: suitable }: AnyOperation): string {
-  return [...suitable.filter((role) => role !== 'owner'), 'owner'].join(' or ');
+  return suitable.join(' or ');
 }
 
 function lines(context: AdminContext, operation: AnyOperation, caller: Caller) {

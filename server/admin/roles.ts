@@ -4,7 +4,7 @@ export const roles = ['owner', 'admin', 'partner-manager', 'security', 'auditor'
 export type Role = (typeof roles)[number];
 
 export const roleMeanings: Readonly<Record<Role, string>> = {
-  owner: 'gives roles, and may do everything',
+  owner: 'gives roles, their own as well',
   admin: 'people and rooms',
   'partner-manager': 'partners and policy',
   security: 'suspension, keys, quarantine',

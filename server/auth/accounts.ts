@@ -33,7 +33,7 @@ export interface AccountsDeps {
 }
 
 /** Of the first admin, and of whoever a provisioning tool makes one. */
-const adminRoles: readonly Role[] = ['owner', 'admin'];
+const adminRoles: readonly Role[] = ['owner', 'admin', 'partner-manager', 'security'];
 
 /** Last-seen times are written at most this often for each device. */
 const seenEveryMs = 10 * 60_000;

@@ -14,7 +14,7 @@ export class Roles1764000000003 implements MigrationInterface {
         CONSTRAINT user_roles_pkey PRIMARY KEY (localpart, role)
       ) {keyed}`,
     );
-    for (const role of ['owner', 'admin'])
+    for (const role of ['owner', 'admin', 'partner-manager', 'security'])
       await runner.query(
         `INSERT INTO user_roles (localpart, role)
          SELECT localpart, '${role}' FROM users WHERE is_admin = 1 AND deactivated = 0`,

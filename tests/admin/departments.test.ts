@@ -19,7 +19,7 @@ describe('A policy that names a department', function () {
   before(async () => {
     network = await TestNetwork.paired(['acme.test', 'bolt.test'], { adminApi: true });
     acme = network.island('acme.test');
-    owner = await administrator(acme, 'olga', ['owner']);
+    owner = await administrator(acme, 'olga', ['owner', 'admin']);
     li = await Client.create(acme, 'li');
     ann = await Client.create(acme, 'ann');
     bo = await Client.create(network.island('bolt.test'), 'bo');

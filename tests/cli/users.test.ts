@@ -73,7 +73,7 @@ describe('archipelago user', function () {
             user_id: '@ann:acme.test',
             localpart: 'ann',
             display_name: null,
-            roles: ['owner', 'admin'],
+            roles: ['owner', 'admin', 'partner-manager', 'security'],
             departments: [],
             deactivated: false,
           },
@@ -90,7 +90,10 @@ describe('archipelago user', function () {
       assert.ok(Number(list[0]?.['created_ts']) > Date.now() - 600_000);
       const table = (await succeeds(['user', 'list', '-c', config])).split('\n');
       assert.match(table[0] ?? '', /^USER +NAME +ROLES +DEPARTMENTS +STATE +SINCE$/);
-      assert.match(table[1] ?? '', /^@ann:acme\.test +owner, admin +active +\d{4}-\d\d-\d\d$/);
+      assert.match(
+        table[1] ?? '',
+        /^@ann:acme\.test +owner, admin, partner-manager, security +active +\d{4}-\d\d-\d\d$/,
+      );
     });
 
     it('role add and remove say who administers the island, and an owner stays', async () => {

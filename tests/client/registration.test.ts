@@ -164,7 +164,12 @@ describe('registration with a shared secret', () => {
     const next = await nonce();
     const right = { nonce: next, username: 'boss', password, admin: true };
     await ok(anybody.post(path, { ...right, mac: mac(next, 'boss', password, 'admin') }));
-    assert.deepEqual(await network.island('acme.test').homeserver.db.roles.of('boss'), ['admin', 'owner']);
+    assert.deepEqual(await network.island('acme.test').homeserver.db.roles.of('boss'), [
+      'admin',
+      'owner',
+      'partner-manager',
+      'security',
+    ]);
   });
 
   it('takes the type of a user into the HMAC', async () => {

@@ -76,7 +76,10 @@ for (const kind of ['sqlite', 'postgres'] as const satisfies DatabaseKind[]) {
     await source.destroy();
     const database = await open(config);
     try {
-      assert.deepEqual(await database.roles.all(), new Map([['ann', ['admin', 'owner']]]));
+      assert.deepEqual(
+        await database.roles.all(),
+        new Map([['ann', ['admin', 'owner', 'partner-manager', 'security']]]),
+      );
       assert.equal((await database.users.list()).length, 3);
     } finally {
       await database.close();

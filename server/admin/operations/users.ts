@@ -39,7 +39,10 @@ export const userOperations = [
       user,
       password: secret('At least 8 characters.'),
       admin: Type.Optional(
-        Type.Boolean({ description: 'Makes them owner and admin; only owners may. False by default.' }),
+        Type.Boolean({
+          description:
+            'Makes them owner, admin, partner-manager and security; only owners may. False by default.',
+        }),
       ),
     },
     result: Type.Object({ user_id: Type.String() }),
