@@ -125,8 +125,15 @@ function invitation(isOutbound: boolean): Deed {
     const explained = await stage.explain({ from, to, action: 'invite', ...known });
     const answer = await from.post(v3`/rooms/${room}/invite`, { user_id: to.userId });
     const deed = `invite by ${from.userId} of ${to.userId}${isEncrypted ? ', encrypted' : ''}`;
-    return later(deed, explained, isOutbound ? verdictOf(answer) : { isAllowed: answer.status === 200 });
+    if (isOutbound) return later(deed, explained, verdictOf(answer));
+    return async () => ({ deed, explained, observed: await invited(stage, to, room, answer.status) });
   };
+}
+
+/** One that waits for somebody's word is accepted, and the invited person knows nothing of it. */
+async function invited(stage: ExplainedStage, to: Client, room: string, status: number): Promise<Verdict> {
+  const { db } = stage.network.island(serverOf(to)).homeserver;
+  return { isAllowed: status === 200 && (await db.memberships.invite(room, to.userId)) !== undefined };
 }
 
 function joining(isOutbound: boolean): Deed {
@@ -141,18 +148,22 @@ function joining(isOutbound: boolean): Deed {
   };
 }
 
-const creation: Deed = async (stage, random) => {
-  const [from, to] = sides(stage, random, true);
-  const encrypted = random.chance(0.4);
-  const explained = await stage.explain({ from, to, action: 'create-room', encrypted });
-  const answer = await from.post(v3`/createRoom`, {
-    preset: 'private_chat',
-    invite: [to.userId],
-    initial_state: encrypted ? [{ type: 'm.room.encryption', content: algorithm }] : [],
-  });
-  const deed = `create-room by ${from.userId} with ${to.userId}${encrypted ? ', encrypted' : ''}`;
-  return later(deed, explained, verdictOf(answer));
-};
+function creation(isOutbound: boolean): Deed {
+  return async (stage, random) => {
+    const [from, to] = sides(stage, random, isOutbound);
+    const encrypted = random.chance(0.4);
+    const explained = await stage.explain({ from, to, action: 'create-room', encrypted });
+    const answer = await from.post(v3`/createRoom`, {
+      preset: 'private_chat',
+      invite: [to.userId],
+      initial_state: encrypted ? [{ type: 'm.room.encryption', content: algorithm }] : [],
+    });
+    const deed = `create-room by ${from.userId} with ${to.userId}${encrypted ? ', encrypted' : ''}`;
+    if (isOutbound) return later(deed, explained, verdictOf(answer));
+    const room = String(answer.body['room_id']);
+    return async () => ({ deed, explained, observed: await invited(stage, to, room, answer.status) });
+  };
+}
 
 function profile(isOutbound: boolean): Deed {
   return async (stage, random) => {
@@ -207,7 +218,8 @@ export const deeds: readonly [Deed, ...Deed[]] = [
   invitation(false),
   joining(true),
   joining(false),
-  creation,
+  creation(true),
+  creation(false),
   profile(true),
   profile(false),
 ];

@@ -20,7 +20,10 @@ export function drawPolicy(random: Seeded): PartnerPolicy {
     }),
     () => ({ allowRemote: random.pick<Who>([[{ user: '@bo:bolt.test' }], [{ user: '@no:bolt.test' }], []]) }),
     () => ({
-      invites: { outbound: random.pick(['allow', 'deny']), inbound: random.pick(['allow', 'deny']) },
+      invites: {
+        outbound: random.pick(['allow', 'approve', 'deny']),
+        inbound: random.pick(['allow', 'approve', 'deny']),
+      },
     }),
     () => ({ rooms: { ...open.rooms, encryption: random.pick(['required', 'optional', 'forbidden']) } }),
     () => ({ rooms: { ...open.rooms, remoteMayCreate: false } }),
