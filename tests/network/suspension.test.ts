@@ -12,8 +12,11 @@ describe('a suspended partner', function () {
   let li: Client;
   let bo: Client;
   let roomId: string;
+  /** Ends what goes on beside a test, also of a test that ran out of time: else it goes on for ever. */
+  let isOver: boolean;
 
   beforeEach(async () => {
+    isOver = false;
     network = await TestNetwork.paired(['acme.test', 'bolt.test']);
     li = await Client.create(network.island('acme.test'), 'li');
     bo = await Client.create(network.island('bolt.test'), 'bo');
@@ -23,7 +26,10 @@ describe('a suspended partner', function () {
     await network.settled();
   });
 
-  afterEach(() => network.stop());
+  afterEach(() => {
+    isOver = true;
+    return network.stop();
+  });
 
   const actions = () => network.island('acme.test').homeserver.partnerActions;
   const suspend = (options: { keepRooms?: boolean } = {}) =>
@@ -50,7 +56,6 @@ describe('a suspended partner', function () {
 
   it('gets not a byte more over its link, within a second, in the middle of traffic', async () => {
     const records = wires().map((wire) => wire.record());
-    let isOver = false;
     const chatter = (async () => {
       for (let index = 0; !isOver; index += 1)
         await Promise.allSettled([li.say(roomId, `li ${index}`), bo.say(roomId, `bo ${index}`)]);
