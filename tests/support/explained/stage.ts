@@ -87,7 +87,7 @@ export class ExplainedStage {
   static async #furnish(network: TestNetwork): Promise<ExplainedStage> {
     await network.pair('acme.test', 'bolt.test');
     const [acme, bolt] = [network.island('acme.test'), network.island('bolt.test')];
-    const admin = await administrator(acme, 'olga', ['admin']);
+    const admin = await administrator(acme, 'olga', ['admin', 'partner-manager']);
     const [li, ann] = [await Client.create(acme, 'li'), await Client.create(acme, 'ann')];
     const [bo, bea] = [await Client.create(bolt, 'bo'), await Client.create(bolt, 'bea')];
     await ok(admin.put(`${api}/users/li/departments/purchasing`));
