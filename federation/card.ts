@@ -133,8 +133,11 @@ function hasPlainSignatures(body: JsonObject, card: Card): boolean {
 function signedPart(text: string): JsonObject | string {
   if (text.length > maxCardBytes) return 'The file is too large to be a partner card';
   const lines = text.trim().split(/\r?\n/);
-  if (lines[0] !== cardBegin) return `This is not a partner card: the line "${cardBegin}" is missing`;
-  if (lines.at(-1) !== cardEnd) return `The card is cut off: the line "${cardEnd}" is missing`;
+  if (!lines.includes(cardBegin)) return `This is not a partner card: the line "${cardBegin}" is missing`;
+  if (!lines.includes(cardEnd)) return `The card is cut off: the line "${cardEnd}" is missing`;
+  // Nothing may stand beside what is signed, where an admin could take it for a word of the card.
+  if (lines[0] !== cardBegin || lines.at(-1) !== cardEnd)
+    return `There is other text around the card: leave only what is from the line "${cardBegin}" to the line "${cardEnd}"`;
   const blank = lines.indexOf('');
   const bytes = blank < 0 ? undefined : decodeBase64(lines.slice(blank + 1, -1).join(''));
   if (bytes === undefined) return 'The card was altered: its signed part cannot be read';

@@ -41,19 +41,13 @@ function described(view: PartnerView): string[] {
       ? []
       : [
           `  THEY SHOW ANOTHER KEY, and have no link: ${wrong.key_id}, ${wrong.fingerprint}`,
-          `  ${wrong.announced ? 'A statement proves it, and rotation is manual.' : 'Nothing proves it.'} Seen ${wrong.times} times, last ${iso(wrong.seen_ts)}. After comparing by phone:`,
-          `  archipelago partner accept-key ${view.server_name} ${wrong.key_id} ${wrong.key}`,
+          ...adviceOf(view, wrong),
         ]),
     '',
     ...table(
       ['KEY', 'STATE', 'FINGERPRINT', 'FROM'],
       [
-        ...effective.keys.map((key) => [
-          key.key_id,
-          `${key.state}${key.valid_until_ts === undefined ? '' : ` (${iso(key.valid_until_ts)})`}`,
-          key.fingerprint,
-          key.from,
-        ]),
+        ...effective.keys.map((key) => [key.key_id, stateOf(key), key.fingerprint, key.from]),
         ...effective.recovery_keys.map((key) => [key.key_id, 'recovery', key.fingerprint, files.from]),
       ],
     ).split('\n'),
@@ -63,6 +57,28 @@ function described(view: PartnerView): string[] {
       effective.policy.map(({ key, value, from }) => [key, value, from]),
     ).split('\n'),
   ];
+}
+
+/** What to do about a key that is not pinned. One that was revoked stays so, and is not to be accepted again. */
+function adviceOf(
+  { server_name, overlay }: PartnerView,
+  wrong: NonNullable<PartnerView['wrong_key']>,
+): string[] {
+  const seen = `Seen ${wrong.times === 1 ? 'once' : `${wrong.times} times`}, last ${iso(wrong.seen_ts)}.`;
+  if (overlay.revoked_keys.some(({ key_id }) => key_id === wrong.key_id))
+    return [
+      `  It was revoked here, and stays so. ${seen} They have to rotate with their recovery key, or send a new card.`,
+    ];
+  const proof = wrong.announced ? 'A statement proves it, and rotation is manual.' : 'Nothing proves it.';
+  return [
+    `  ${proof} ${seen} After comparing by phone:`,
+    `  archipelago partner accept-key ${server_name} ${wrong.key_id} ${wrong.key}`,
+  ];
+}
+
+function stateOf({ state, valid_until_ts: end }: PartnerView['effective']['keys'][number]): string {
+  if (end === undefined) return state;
+  return `${state} (${state === 'in use' ? 'until' : 'since'} ${iso(end)})`;
 }
 
 function overlayLines({
@@ -78,7 +94,7 @@ function overlayLines({
           `suspended by ${suspended.by} at ${iso(suspended.since_ts)}${suspended.reason === undefined ? '' : `: ${suspended.reason}`}${suspended.keep_rooms ? ' (rooms kept)' : ''}`,
         ]),
     ...accepted_keys.map(({ key_id, since_ts, by }) => `key ${key_id} accepted at ${iso(since_ts)} by ${by}`),
-    ...ended_keys.map(({ key_id, at_ts }) => `key ${key_id} ended at ${iso(at_ts)}`),
+    ...ended_keys.map(({ key_id, at_ts }) => `key ${key_id} ends at ${iso(at_ts)}`),
     ...revoked_keys.map(({ key_id, since_ts, by }) => `key ${key_id} revoked at ${iso(since_ts)} by ${by}`),
   ];
   return lines.length === 0 ? ['nothing'] : lines;

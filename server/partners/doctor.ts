@@ -75,6 +75,11 @@ function keysOf({ island, clock }: AdminContext, partner: Partner): Finding {
   const wrong = island?.federation.partnerKeys.wrongKey(serverName);
   if (wrong !== undefined) {
     const shown = `${wrong.keyId} ${fingerprint(wrong.key)}`;
+    if (revokedKeys.has(wrong.keyId))
+      return fail(
+        'keys',
+        `they show the key ${shown}, which was revoked here and stays so. Ask them to rotate with their recovery key, or for a new card, and add it with --replace-keys`,
+      );
     const proved = wrong.isAnnounced ? ', which a statement proves,' : '';
     return fail(
       'keys',
@@ -95,10 +100,8 @@ async function linkOf({ island, clock }: AdminContext, { serverName }: Partner):
   const { state, since, dialledBy } = link.status(serverName);
   if (state !== 'connected') {
     const reason = link.lastFailure(serverName);
-    return fail(
-      'link',
-      `${state} since ${iso(since)}${reason === undefined ? '' : `: ${reason}`}. Both sides have to have added each other; the lines below say what is in the way`,
-    );
+    const why = reason === undefined ? '' : `: ${reason}`;
+    return fail('link', `${state} since ${iso(since)}${why}. ${afterFailure(reason)}`);
   }
   const began = clock.now();
   const isAlive = await link.ping(serverName, timeoutMs);
@@ -110,6 +113,13 @@ async function linkOf({ island, clock }: AdminContext, { serverName }: Partner):
     );
   const line = `connected since ${iso(since)}, dialled by ${dialledBy ?? 'nobody'}, latency ${ms} ms`;
   return ms > slowMs ? warn('link', `${line}: the line is slow or full`) : ok('link', line);
+}
+
+/** What an island answers that knows us not is 403; it says no more to anybody whom it does not know. */
+function afterFailure(reason: string | undefined): string {
+  if (reason === 'It answered 403')
+    return 'They have not added this island, have suspended it, or do not believe its key: ask their admin';
+  return 'Both sides have to have added each other; the lines below say what is in the way';
 }
 
 async function addressOf(context: AdminContext, partner: Partner, url: string): Promise<Finding[]> {

@@ -58,7 +58,7 @@ describe('archipelago approval', function () {
     try {
       await fails(['approval', 'approve', first, '-c', config], /waits no more: it is denied/);
       await fails(['approval', 'approve', '0123456789ab', '-c', config], /No invitation waits/);
-      await fails(['approval', 'approve', 'x', '-c', config], /id must match/);
+      await fails(['approval', 'approve', 'x', '-c', config], /No invitation waits under the number x/);
       assert.match(await succeeds(['approval', 'approve', second, '-c', config]), /passes/);
       const states = (await list('--all')).map(({ id, state, decided_by }) => [id, state, decided_by]);
       assert.deepEqual(

@@ -229,4 +229,21 @@ describe('archipelago partner show, doctor and share', function () {
       1,
     );
   });
+
+  it('show and doctor do not advise to accept the key that was revoked, and say what 403 means', async () => {
+    const shown = (await view('bolt.test')).effective.keys.find(
+      ({ state, valid_until_ts: end }) => state === 'in use' && end === undefined,
+    );
+    await succeeds(['partner', 'revoke-key', 'bolt.test', shown?.key_id ?? '', '-c', acme]);
+    await until(async () => (await view('bolt.test')).wrong_key?.key_id === shown?.key_id);
+    const text = await succeeds(['partner', 'show', 'bolt.test', '-c', acme]);
+    assert.match(text, /THEY SHOW ANOTHER KEY.*\n +It was revoked here, and stays so\. Seen /);
+    const keys = (await findings('bolt.test')).get('keys');
+    assert.match(keys?.message ?? '', /which was revoked here and stays so\. Ask them to rotate/);
+    assert.ok(!`${text}${keys?.message}`.includes('accept-key'));
+    await until(async () => {
+      const { stdout } = await archipelago(['partner', 'doctor', 'acme.test', '-c', bolt]);
+      return /It answered 403\. They have not added this island, have suspended it/.test(stdout);
+    });
+  });
 });

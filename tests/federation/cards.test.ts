@@ -87,6 +87,15 @@ describe('partner cards', () => {
     read(`\r\n${sample().replace(/\n/g, '\r\n')}\r\n`);
   });
 
+  it('with a mail around them are not called cut off: what is to be taken away is said', () => {
+    for (const text of [`Hello,\n${sample()}`, `${sample()}\n-- \nBo, Bolt Ltd\n`]) {
+      const reading = readCard(text, { now: issued + day });
+      assert.match(reading.ok ? '' : reading.reason, /^There is other text around the card: leave only/);
+    }
+    const cut = readCard(sample().slice(0, 300), { now: issued + day });
+    assert.match(cut.ok ? '' : cut.reason, /^The card is cut off/);
+  });
+
   it('are refused when any one byte was altered, wherever it stands', () => {
     const text = sample();
     for (let index = 0; index < text.trimEnd().length; index++) {

@@ -31,7 +31,7 @@ const approval = Type.Object({
 
 export type ApprovalSummary = Static<typeof approval>;
 
-const id = Type.String({ pattern: '^[0-9a-f]{12}$', description: 'The number of the invitation.' });
+const id = Type.String({ maxLength: 64, description: 'The number of the invitation.' });
 
 export const approvalOperations = [
   operation({
