@@ -201,12 +201,15 @@ export class PartnerBorder implements Border {
     const facts = this.#questions.room(room);
     if (facts.class !== 'shared') return undefined;
     this.#arrived(room.roomId, facts.servers);
-    const named = [
+    const meant = [
       ...new Set([...facts.servers, ...facts.sharedWith, ...this.#expectedIn(room.roomId)]),
-    ].filter((server) => partners.isActive(server));
-    // Whoever wants any server in the room wants no list of them.
+    ].filter((server) => server !== partners.serverName);
+    const named = meant.filter((server) => partners.isActive(server));
+    // Where none of those for whom it is may talk to us, nobody is told anything.
+    if (named.length === 0 && meant.length > 0) return undefined;
+    // Whoever wants any server in the room wants no list of them, and is not shut out by one of before.
     const isClosed = named.some((server) => partners.get(server)?.policy.rooms.thirdParties !== 'allow');
-    if (named.length > 0 && !isClosed) return undefined;
+    if (named.length > 0 && !isClosed && named.every((server) => room.allowsServer(server))) return undefined;
     const now = this.#deps.clock.now();
     const alone = { ...facts, servers: [], frozenFor: undefined };
     return named.filter((server) =>

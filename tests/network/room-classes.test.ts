@@ -203,6 +203,20 @@ describe('rooms for certain partners', () => {
       assert.deepEqual(await allowed(), ['acme.test', 'bolt.test', 'cava.test']);
     });
 
+    it('do not shut out a partner for good that was taken out of the configuration and put back', async () => {
+      const roomId = await deskWithBo();
+      rooms({ thirdParties: 'allow' });
+      const partners = [...acme.partners];
+      acme.setPartners(partners.filter(({ serverName }) => serverName !== 'bolt.test'));
+      await acme.homeserver.federation.processed();
+      assert.deepEqual((await stateContent(li, roomId, aclType))['allow'], ['acme.test', 'bolt.test']);
+      acme.setPartners(partners);
+      await network.linked('acme.test', 'bolt.test');
+      const eventId = await bo.say(roomId, 'back again');
+      await network.settled();
+      await ok(li.get(v3`/rooms/${roomId}/event/${eventId}`));
+    });
+
     it('never shut us out, and are not written where nobody of ours may', async () => {
       const roomId = await deskWithBo();
       await setState(li, roomId, aclType, { allow: ['*'], deny: ['acme.*'] });
