@@ -106,6 +106,7 @@ describe('a further server in a room of partners', () => {
       assert.deepEqual(await codesOf(askIn(roomId, cy)), ['third_party_refused'], name);
       const create = li.post(v3`/createRoom`, { invite: [bo.userId, cy.userId] });
       assert.deepEqual(await codesOf(create), ['third_party_refused'], name);
+      await island.homeserver.db.audit.settled();
       const lines = await island.homeserver.db.audit.page();
       const asked = lines.filter((line) => line.action === 'border.consent' && line.outcome === 'denied');
       assert.ok(asked.length >= 2 && asked.every((line) => line.actor === 'acme.test'));
