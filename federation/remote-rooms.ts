@@ -9,10 +9,10 @@ import {
 import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
 import { requireAllowed } from '../rooms/errors.ts';
 import { type Invitation, RemoteError, type RemoteRooms, type RemoteTemplate } from '../rooms/ports.ts';
-import type { PartnerBorder } from './border.ts';
+import type { PartnerBorder } from './border/border.ts';
 import type { LinkManager } from './link/link-manager.ts';
-import type { MediaFile } from './media.ts';
-import { fetchRemoteMedia } from './remote-media.ts';
+import type { MediaFile } from './media/media.ts';
+import { fetchRemoteMedia } from './media/remote-media.ts';
 import {
   ask,
   badResponse,

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
-import { fingerprint } from '../federation/fingerprint.ts';
+import { fingerprint } from '../federation/keys/fingerprint.ts';
 import type { KeyRecord, OldKey } from '../federation/keys/key-record.ts';
 import { maxStatements } from '../federation/keys/key-record.ts';
 import type { OwnKeys } from '../federation/keys/own-keys.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { PartnerRegistry } from '../federation/partners.ts';
+import type { PartnerRegistry } from '../federation/partners/registry.ts';
 import { serverNameOf } from '../protocol/identifiers.ts';
 import type { Clock, Timer } from '../protocol/runtime.ts';
 import type { RoomEngine } from '../rooms/room-engine.ts';

@@ -5,9 +5,9 @@ import { serverNameOf } from '../../protocol/identifiers.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { noVerdicts } from '../../rooms/consult.ts';
 import type { Matter, Verdicts } from '../../rooms/ports.ts';
-import { fileOf, otherServers } from '../border-facts.ts';
-import type { BorderQuestions } from '../border-questions.ts';
-import type { PartnerRegistry } from '../partners.ts';
+import { fileOf, otherServers } from '../border/facts.ts';
+import type { BorderQuestions } from '../border/questions.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 import type { CallbackChecker } from './checker.ts';
 import type { FileMaterial, Material } from './facts.ts';
 

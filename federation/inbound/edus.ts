@@ -7,7 +7,7 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Note, nextPosition, type WriteOp } from '../../storage/writer.ts';
-import type { PartnerBorder } from '../border.ts';
+import type { PartnerBorder } from '../border/border.ts';
 
 /** A partner's typing notice ends by itself after this time; it is repeated while it holds. */
 const typingTimeoutMs = 30_000;

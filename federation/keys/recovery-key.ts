@@ -1,6 +1,6 @@
 import { decodeBase64, encodeBase64 } from '../../protocol/base64.ts';
 import { type SigningKey, signingKeyFromSeed } from '../../protocol/signing.ts';
-import { fingerprint } from '../fingerprint.ts';
+import { fingerprint } from './fingerprint.ts';
 
 const begin = '-----BEGIN ARCHIPELAGO RECOVERY KEY-----';
 const end = '-----END ARCHIPELAGO RECOVERY KEY-----';

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { Clock, Random, Timer } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
-import { fingerprint } from '../fingerprint.ts';
+import { fingerprint } from '../keys/fingerprint.ts';
 import { Acceptor } from './acceptor.ts';
 import type { WebSocketChannel } from './channel.ts';
 import { type DialDeps, DialError, dial } from './dial.ts';

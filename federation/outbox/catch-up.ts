@@ -4,7 +4,7 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView, StoredEvent } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
 import { nextPosition, type Row, type WriteOp } from '../../storage/write-set.ts';
-import type { PartnerState } from '../partner-state.ts';
+import type { PartnerState } from './partner-state.ts';
 
 /** Events that are read and put into the outbox at a time. */
 const chunk = 500;

@@ -15,11 +15,11 @@ import {
   readStandings,
 } from '../lanes.ts';
 import type { LinkManager, LinkPriority, LinkRequest } from '../link/link-manager.ts';
-import type { PartnerState } from '../partner-state.ts';
 import { federationUri } from '../remote-request.ts';
 import type { CatchUp } from './catch-up.ts';
 import { type EpochKind, LaneSender, type TransactionAnswer } from './lane-sender.ts';
 import type { LaneStore } from './lane-store.ts';
+import type { PartnerState } from './partner-state.ts';
 import type { Renderer } from './render.ts';
 
 const transactionDeadlineMs = 60_000;

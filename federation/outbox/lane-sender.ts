@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { JsonValue } from '../../protocol/json.ts';
 import type { Clock, FailPoint, Timer } from '../../protocol/runtime.ts';
 import { type Lane, type LaneHeader, type LanePlace, readPlace } from '../lanes.ts';
-import type { PartnerState } from '../partner-state.ts';
 import type { LaneStore, StoredLane } from './lane-store.ts';
+import type { PartnerState } from './partner-state.ts';
 import { judgeStanding } from './standing.ts';
 import { itemLimit, type OutboxItem, type Transaction, transactionId } from './transaction.ts';
 

@@ -5,11 +5,11 @@ import type { Database } from '../../storage/database.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import { type Hello, isLane, type Lane, type LaneStandings } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
-import { PartnerState } from '../partner-state.ts';
-import type { PartnerRegistry } from '../partners.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 import { CatchUp } from './catch-up.ts';
 import { Destination } from './destination.ts';
 import { LaneStore } from './lane-store.ts';
+import { PartnerState } from './partner-state.ts';
 import { Renderer } from './render.ts';
 
 export interface OutboxDeps {

@@ -1,7 +1,7 @@
 import { encodeBase64Url } from '../../protocol/base64.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
 import type { RoomView } from '../../rooms/types.ts';
-import type { PartnerBorder } from '../border.ts';
+import type { PartnerBorder } from '../border/border.ts';
 import { volatileLane } from '../lanes.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import { federationUri } from '../remote-request.ts';

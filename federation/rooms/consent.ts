@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { RemoteError } from '../../rooms/ports.ts';
-import type { AskConsent } from '../border.ts';
+import type { AskConsent } from '../border/border.ts';
 
 /** Not of Matrix: where an island is asked whether a server may come into a room with it. */
 export const admissionPath = '/_archipelago/federation/v1/rooms/admission';

@@ -8,11 +8,11 @@ import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { RoomView } from '../../rooms/types.ts';
 import type { Database } from '../../storage/database.ts';
 import type { DriftRecord, DriftState } from '../../storage/stores/room-drift-store.ts';
-import type { PartnerBorder } from '../border.ts';
-import { takesAway } from '../border-facts.ts';
-import type { FreezeBook } from '../border-questions.ts';
-import type { Intruder } from '../intruders.ts';
-import type { PartnerRegistry } from '../partners.ts';
+import type { PartnerBorder } from '../border/border.ts';
+import { takesAway } from '../border/facts.ts';
+import type { Intruder } from '../border/intruders.ts';
+import type { FreezeBook } from '../border/questions.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 import { type DriftReport, reportBody } from './drift-report.ts';
 
 const leaveReason = 'A server was let into this room that may not be here';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { notFound, requireAllowed } from '../../rooms/errors.ts';
-import type { MediaFile } from '../media.ts';
-import { multipartOf } from '../multipart.ts';
+import type { MediaFile } from '../media/media.ts';
+import { multipartOf } from '../media/multipart.ts';
 import type { FederationRoute } from './route.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { parseUserId } from '../../protocol/identifiers.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { notFound, RoomError } from '../../rooms/errors.ts';
-import { atEvenTime } from '../even-time.ts';
+import { atEvenTime } from './even-time.ts';
 import { type FederationRoute, requiredQuery } from './route.ts';
 
 /**

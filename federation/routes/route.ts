@@ -6,12 +6,12 @@ import { badJson, RoomError } from '../../rooms/errors.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';
 import type { Approvals } from '../approvals/approvals.ts';
-import type { PartnerBorder } from '../border.ts';
+import type { PartnerBorder } from '../border/border.ts';
 import type { FederationResponse } from '../exchange.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { OwnKeys } from '../keys/own-keys.ts';
 import type { LaneStandings } from '../lanes.ts';
-import type { LocalMedia } from '../media.ts';
+import type { LocalMedia } from '../media/media.ts';
 import type { Drifts } from '../rooms/drifts.ts';
 
 /** What a handler sees: the request with its path taken apart. */

@@ -1,9 +1,9 @@
 import type { Config } from '../../config/config.ts';
 import type { Approvals } from '../../federation/approvals/approvals.ts';
+import type { LocalPeople } from '../../federation/border/people.ts';
 import type { Federation } from '../../federation/federation.ts';
-import type { PartnerActions } from '../../federation/partner-actions.ts';
-import type { PartnerRegistry } from '../../federation/partners.ts';
-import type { LocalPeople } from '../../federation/people.ts';
+import type { PartnerActions } from '../../federation/partners/actions.ts';
+import type { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { MergedLines } from '../../storage/audit/merged-lines.ts';

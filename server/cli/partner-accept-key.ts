@@ -47,7 +47,7 @@ async function byWord(
     throw new AdminError(
       `Give the id of the key and the key (archipelago partner show ${serverName} names what they showed), or --statement FILE`,
     );
-  const { fingerprint } = await import('../../federation/fingerprint.ts');
+  const { fingerprint } = await import('../../federation/keys/fingerprint.ts');
   const { decodeBase64 } = await import('../../protocol/base64.ts');
   if (decodeBase64(key)?.length !== 32) throw new AdminError('A public key is 32 bytes in Base64');
   if (!yes) {

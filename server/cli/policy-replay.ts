@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { parseDuration, parseEnd, parseMoment } from '../../config/units.ts';
-import type { ChangedDecision, ReplayedViolation } from '../../federation/replay.ts';
+import type { ChangedDecision, ReplayedViolation } from '../../federation/border/replay.ts';
 import { isObject, type JsonObject } from '../../protocol/json.ts';
 import { AdminError } from '../admin-error.ts';
 import { administration } from '../control/access.ts';
@@ -48,9 +48,9 @@ export function addPolicyReplay(policy: Command): void {
 }
 
 async function replay(island: Config, draft: Config, sinceTs: number): Promise<Replayed> {
-  const { PartnerRegistry } = await import('../../federation/partners.ts');
-  const { readOverlay } = await import('../../federation/partner-overlay.ts');
-  const { replayDecision } = await import('../../federation/replay.ts');
+  const { PartnerRegistry } = await import('../../federation/partners/registry.ts');
+  const { readOverlay } = await import('../../federation/partners/overlay.ts');
+  const { replayDecision } = await import('../../federation/border/replay.ts');
   const now = systemClock.now();
   return administration(island, async (running) => {
     let book: InstanceType<typeof PartnerRegistry> | undefined;

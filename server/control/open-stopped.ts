@@ -1,9 +1,9 @@
 import { pino } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { Approvals } from '../../federation/approvals/approvals.ts';
-import { loadOverlays, PartnerActions } from '../../federation/partner-actions.ts';
-import { PartnerRegistry } from '../../federation/partners.ts';
-import { LocalPeople } from '../../federation/people.ts';
+import { LocalPeople } from '../../federation/border/people.ts';
+import { loadOverlays, PartnerActions } from '../../federation/partners/actions.ts';
+import { PartnerRegistry } from '../../federation/partners/registry.ts';
 import { openDatabase } from '../../storage/database.ts';
 import { commandLine, direct } from '../admin/perform.ts';
 import type { Administration } from '../admin/table.ts';

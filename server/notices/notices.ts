@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { Approvals } from '../../federation/approvals/approvals.ts';
 import type { Federation } from '../../federation/federation.ts';
-import type { PartnerRegistry } from '../../federation/partners.ts';
+import type { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import type { RoomEngine } from '../../rooms/room-engine.ts';
 import type { Database } from '../../storage/database.ts';

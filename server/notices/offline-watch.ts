@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LinkStatus } from '../../federation/link/link-manager.ts';
-import type { PartnerRegistry } from '../../federation/partners.ts';
+import type { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { Clock, Timer } from '../../protocol/runtime.ts';
 import type { Database } from '../../storage/database.ts';
 import type { PartnerOutage } from '../../storage/stores/partner-watch-store.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { PartnerRegistry } from '../../federation/partners.ts';
+import type { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { Clock, Timer } from '../../protocol/runtime.ts';
 import type { Database } from '../../storage/database.ts';
 import type { WriteOp } from '../../storage/write-set.ts';

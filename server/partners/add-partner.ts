@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import { type Card, judgeCard, readCard } from '../../federation/card.ts';
+import { type Card, judgeCard, readCard } from '../../federation/partners/card.ts';
 import type { PartnerPolicy } from '../../policy/partner-policy.ts';
 import { AdminError } from '../admin-error.ts';
 import { type Applied, applyChange, loadPlanned, type Reload } from './change-file.ts';

@@ -4,7 +4,7 @@ import { knock } from '../../federation/link/knock.ts';
 import { defaultLinkLimits } from '../../federation/link/limits.ts';
 import { type Probe, probe } from '../../federation/link/probe.ts';
 import { linkSubprotocol } from '../../federation/link/upgrade-request.ts';
-import { PartnerRegistry } from '../../federation/partners.ts';
+import { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { Clock, Random } from '../../protocol/runtime.ts';
 import type { SigningKey } from '../../protocol/signing.ts';
 import { version } from '../version.ts';

@@ -1,4 +1,4 @@
-import { type Card, fingerprint } from '../../federation/card.ts';
+import { type Card, fingerprint } from '../../federation/partners/card.ts';
 import type { InviteRule, PartnerPolicy, Shared } from '../../policy/partner-policy.ts';
 import {
   type Agreed,

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { fingerprint } from '../../federation/fingerprint.ts';
+import { fingerprint } from '../../federation/keys/fingerprint.ts';
 import { type Probe, type ProbedCertificate, probe } from '../../federation/link/probe.ts';
 import { waitingIn } from '../../federation/outbox/waiting.ts';
-import type { Partner } from '../../federation/partners.ts';
+import type { Partner } from '../../federation/partners/registry.ts';
 import { mayTalk } from '../../policy/rules/talk.ts';
 import type { AdminContext } from '../admin/context.ts';
 import { AdminError } from '../admin-error.ts';

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import type { Config } from '../../config/config.ts';
-import { makeCard } from '../../federation/card.ts';
 import type { OwnKeys } from '../../federation/keys/own-keys.ts';
 import { isLoopbackHost } from '../../federation/link/private-address.ts';
 import { linkPath } from '../../federation/link/upgrade-request.ts';
+import { makeCard } from '../../federation/partners/card.ts';
 import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import { proposalJson } from '../../policy/proposal.ts';
 import { version } from '../version.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Document, isMap, isSeq, parseDocument, stringify, type YAMLMap } from 'yaml';
 import type { Config, PartnerConfig } from '../../config/config.ts';
-import type { Card } from '../../federation/card.ts';
+import type { Card } from '../../federation/partners/card.ts';
 
 /** The file that `partner add` writes for a partner. */
 export function partnerFile({ directory }: Config, serverName: string): string {

@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
 import type { Config } from '../../config/config.ts';
-import { fingerprint } from '../../federation/fingerprint.ts';
-import type { PartnerOverlay } from '../../federation/partner-overlay.ts';
-import type { Partner, PartnerEntry } from '../../federation/partners.ts';
+import { fingerprint } from '../../federation/keys/fingerprint.ts';
+import type { PartnerOverlay } from '../../federation/partners/overlay.ts';
+import type { Partner, PartnerEntry } from '../../federation/partners/registry.ts';
 import { ruleOf } from '../../policy/partner-policy.ts';
 import { mayTalk } from '../../policy/rules/talk.ts';
 import type { Who } from '../../policy/who.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { pino } from 'pino';
-import { DecisionJournal } from '../../federation/decision-journal.ts';
+import { DecisionJournal } from '../../federation/border/decision-journal.ts';
 import type { PartnerFacts } from '../../policy/book.ts';
 import { decide } from '../../policy/decide.ts';
 import type { ViolationCode } from '../../policy/decision.ts';

@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fingerprint, makeCard } from '../../federation/card.ts';
+import { fingerprint, makeCard } from '../../federation/partners/card.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';
 import type { Finding } from '../../server/partners/doctor.ts';
 import type { PartnerView } from '../../server/partners/show-partner.ts';

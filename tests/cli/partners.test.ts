@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { loadConfig } from '../../config/load.ts';
-import { fingerprint, makeCard, readCard } from '../../federation/card.ts';
+import { fingerprint, makeCard, readCard } from '../../federation/partners/card.ts';
 import { type SigningKey, signingKeyFromSeed } from '../../protocol/signing.ts';
 import type { PartnerSummary } from '../../server/admin/operations/partners.ts';
 import { planPartner } from '../../server/partners/add-partner.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Card, judgeCard, makeCard, readCard } from '../../federation/card.ts';
-import { fingerprint, readFingerprint } from '../../federation/fingerprint.ts';
+import { fingerprint, readFingerprint } from '../../federation/keys/fingerprint.ts';
+import { type Card, judgeCard, makeCard, readCard } from '../../federation/partners/card.ts';
 import { defaultPartnerPolicy } from '../../policy/partner-policy.ts';
 import { proposalJson, readProposal } from '../../policy/proposal.ts';
 import { encodeBase64 } from '../../protocol/base64.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DenialLog } from '../../federation/denial-log.ts';
+import { DenialLog } from '../../federation/border/denial-log.ts';
 import { type Decision, denied, type ViolationCode } from '../../policy/decision.ts';
 import type { Question } from '../../policy/question.ts';
 import type { AuditEvent } from '../../storage/audit/chain.ts';

@@ -6,7 +6,7 @@ import pino from 'pino';
 import type { LaneHeader, LanePlace } from '../../federation/lanes.ts';
 import { LaneSender, type TransactionAnswer } from '../../federation/outbox/lane-sender.ts';
 import { LaneStore } from '../../federation/outbox/lane-store.ts';
-import { PartnerState } from '../../federation/partner-state.ts';
+import { PartnerState } from '../../federation/outbox/partner-state.ts';
 import type { Clock, FailPointName } from '../../protocol/runtime.ts';
 import { type Database, openDatabase } from '../../storage/database.ts';
 import { nextPosition, type Row } from '../../storage/writer.ts';

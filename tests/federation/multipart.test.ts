@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { MultipartError, multipartOf, readMultipart } from '../../federation/multipart.ts';
+import { MultipartError, multipartOf, readMultipart } from '../../federation/media/multipart.ts';
 
 async function* chunks(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

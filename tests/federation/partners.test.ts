@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { PartnerBorder } from '../../federation/border.ts';
+import { PartnerBorder } from '../../federation/border/border.ts';
+import { LocalPeople } from '../../federation/border/people.ts';
 import { CallbackChecker } from '../../federation/callback/checker.ts';
-import { PinnedKeyRing } from '../../federation/key-ring.ts';
+import { PinnedKeyRing } from '../../federation/keys/key-ring.ts';
 import { OwnKeys } from '../../federation/keys/own-keys.ts';
-import { type PartnerChanges, type PartnerEntry, PartnerRegistry } from '../../federation/partners.ts';
-import { LocalPeople } from '../../federation/people.ts';
+import {
+  type PartnerChanges,
+  type PartnerEntry,
+  PartnerRegistry,
+} from '../../federation/partners/registry.ts';
 import { explain } from '../../policy/decision.ts';
 import type { Clock } from '../../protocol/runtime.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { PartnerRegistry } from '../../federation/partners.ts';
-import { replayDecision } from '../../federation/replay.ts';
+import { replayDecision } from '../../federation/border/replay.ts';
+import { PartnerRegistry } from '../../federation/partners/registry.ts';
 import type { PartnerPolicy } from '../../policy/partner-policy.ts';
 import { isObject, type JsonValue } from '../../protocol/json.ts';
 import type { DecisionRecord } from '../../storage/stores/decision-store.ts';

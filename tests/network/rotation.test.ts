@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { fingerprint } from '../../federation/fingerprint.ts';
+import { fingerprint } from '../../federation/keys/fingerprint.ts';
 import { type JsonObject, parseJson } from '../../protocol/json.ts';
 import { generateSigningKey, type SigningKey, verifyJson } from '../../protocol/signing.ts';
 import { loadKeys } from '../../server/keys.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readCard } from '../../federation/card.ts';
+import { readCard } from '../../federation/partners/card.ts';
 import { loadKeys } from '../../server/keys.ts';
 import type { PartnerView } from '../../server/partners/show-partner.ts';
 import { type AuditRecord, ChainVerifier, chainStart } from '../../storage/audit/chain.ts';

@@ -1,9 +1,9 @@
 import Type from 'typebox';
-import { fingerprint } from '../../../federation/fingerprint.ts';
+import { fingerprint } from '../../../federation/keys/fingerprint.ts';
 import { judgeStatements, type StatementRefusal } from '../../../federation/keys/judge-statements.ts';
 import { readRecoveryKey } from '../../../federation/keys/recovery-key.ts';
 import { type KeyStatement, readStatementText } from '../../../federation/keys/statement.ts';
-import { PartnerActionRefused } from '../../../federation/partner-actions.ts';
+import { PartnerActionRefused } from '../../../federation/partners/actions.ts';
 import { decodeBase64 } from '../../../protocol/base64.ts';
 import { AdminError } from '../../admin-error.ts';
 import type { AdminContext } from '../context.ts';

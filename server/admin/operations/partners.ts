@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { waitingIn } from '../../../federation/outbox/waiting.ts';
-import { PartnerActionRefused } from '../../../federation/partner-actions.ts';
+import { PartnerActionRefused } from '../../../federation/partners/actions.ts';
 import { AdminError } from '../../admin-error.ts';
 import type { AdminContext } from '../context.ts';
 import { operation } from '../operation.ts';

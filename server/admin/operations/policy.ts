@@ -1,6 +1,6 @@
 import Type from 'typebox';
-import { BorderQuestions } from '../../../federation/border-questions.ts';
-import { explainDeed, explainedActions } from '../../../federation/explain.ts';
+import { explainDeed, explainedActions } from '../../../federation/border/explain.ts';
+import { BorderQuestions } from '../../../federation/border/questions.ts';
 import { parseUserId, serverNameOf } from '../../../protocol/identifiers.ts';
 import { roomReader } from '../../../rooms/room-reader.ts';
 import type { RoomView } from '../../../rooms/types.ts';

@@ -1,9 +1,9 @@
-import { decodeBase64, encodeBase64 } from '../protocol/base64.ts';
-import { canonicalJson } from '../protocol/canonical-json.ts';
-import { isObject, type JsonObject, parseJson } from '../protocol/json.ts';
-import { type SigningKey, signJson, verifyJson } from '../protocol/signing.ts';
+import { decodeBase64, encodeBase64 } from '../../protocol/base64.ts';
+import { canonicalJson } from '../../protocol/canonical-json.ts';
+import { isObject, type JsonObject, parseJson } from '../../protocol/json.ts';
+import { type SigningKey, signJson, verifyJson } from '../../protocol/signing.ts';
+import { fingerprint } from '../keys/fingerprint.ts';
 import { type Card, type Dial, parseCard } from './card-body.ts';
-import { fingerprint } from './fingerprint.ts';
 
 export interface CardInput {
   readonly serverName: string;
@@ -28,8 +28,8 @@ export type CardReading =
 const cardBegin = '-----BEGIN ARCHIPELAGO PARTNER CARD-----';
 const cardEnd = '-----END ARCHIPELAGO PARTNER CARD-----';
 
+export { fingerprint } from '../keys/fingerprint.ts';
 export type { Card } from './card-body.ts';
-export { fingerprint } from './fingerprint.ts';
 
 const defaultLifetimeMs = 30 * 24 * 3600 * 1000;
 

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue, parseJson } from '../protocol/json.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
 
 interface Suspension {
   /** Milliseconds since the epoch. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Decision } from '../policy/decision.ts';
-import type { Question } from '../policy/question.ts';
-import { isObject, type JsonObject, type JsonValue, parseJson } from '../protocol/json.ts';
-import type { Clock } from '../protocol/runtime.ts';
-import type { DecisionRecord, DecisionStore } from '../storage/stores/decision-store.ts';
+import type { Decision } from '../../policy/decision.ts';
+import type { Question } from '../../policy/question.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import type { DecisionRecord, DecisionStore } from '../../storage/stores/decision-store.ts';
 
 /** What is lost when the process is killed: the decisions of so many milliseconds. */
 const flushEveryMs = 2_000;

@@ -1,10 +1,10 @@
-import type { FileFacts, RoomFacts, StateFacts } from '../policy/question.ts';
-import { classOf, roomClassType } from '../policy/room-class.ts';
-import type { Pdu } from '../protocol/event.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import { isObject, type JsonObject } from '../protocol/json.ts';
-import { classOfRoom } from '../rooms/room-class.ts';
-import type { RoomView } from '../rooms/types.ts';
+import type { FileFacts, RoomFacts, StateFacts } from '../../policy/question.ts';
+import { classOf, roomClassType } from '../../policy/room-class.ts';
+import type { Pdu } from '../../protocol/event.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import { isObject, type JsonObject } from '../../protocol/json.ts';
+import { classOfRoom } from '../../rooms/room-class.ts';
+import type { RoomView } from '../../rooms/types.ts';
 
 /** What of a room the border looks at. */
 export interface BorderRoom extends Pick<RoomView, 'roomId' | 'residents' | 'content' | 'joinedServers'> {

@@ -1,8 +1,8 @@
-import { decide } from '../policy/decide.ts';
-import type { Question } from '../policy/question.ts';
-import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
-import type { DecisionRecord } from '../storage/stores/decision-store.ts';
-import type { PartnerRegistry } from './partners.ts';
+import { decide } from '../../policy/decide.ts';
+import type { Question } from '../../policy/question.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
+import type { DecisionRecord } from '../../storage/stores/decision-store.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 
 /** A violation as it was recorded, or as a draft gives it. */
 export interface ReplayedViolation {

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { IslandPolicy, PolicyBook } from '../policy/book.ts';
-import { defaultPartnerPolicy, type PartnerPolicy } from '../policy/partner-policy.ts';
-import { mayTalk } from '../policy/rules/talk.ts';
-import type { Clock } from '../protocol/runtime.ts';
-import { externalLabel } from '../rooms/external-label.ts';
-import type { ExternalLabel } from '../rooms/ports.ts';
-import { noOverlay, type PartnerOverlay } from './partner-overlay.ts';
+import type { IslandPolicy, PolicyBook } from '../../policy/book.ts';
+import { defaultPartnerPolicy, type PartnerPolicy } from '../../policy/partner-policy.ts';
+import { mayTalk } from '../../policy/rules/talk.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import { externalLabel } from '../../rooms/external-label.ts';
+import type { ExternalLabel } from '../../rooms/ports.ts';
+import { noOverlay, type PartnerOverlay } from './overlay.ts';
 
 /** What the configuration says of a partner, as far as federation asks. */
 export interface PartnerEntry {

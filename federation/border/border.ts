@@ -1,13 +1,13 @@
-import { decide } from '../policy/decide.ts';
-import { allOf, allowed, type Decision } from '../policy/decision.ts';
-import { type Profile, profileView } from '../policy/profile-view.ts';
-import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
-import { callbackFor, isWarning } from '../policy/rules/callback.ts';
-import type { RoomEvent } from '../protocol/event.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import type { Clock } from '../protocol/runtime.ts';
-import { noVerdicts } from '../rooms/consult.ts';
-import { externalLabel } from '../rooms/external-label.ts';
+import { decide } from '../../policy/decide.ts';
+import { allOf, allowed, type Decision } from '../../policy/decision.ts';
+import { type Profile, profileView } from '../../policy/profile-view.ts';
+import type { Direction, FileFacts, Question, RoomFacts } from '../../policy/question.ts';
+import { callbackFor, isWarning } from '../../policy/rules/callback.ts';
+import type { RoomEvent } from '../../protocol/event.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import { noVerdicts } from '../../rooms/consult.ts';
+import { externalLabel } from '../../rooms/external-label.ts';
 import type {
   Border,
   ExternalLabel,
@@ -18,23 +18,18 @@ import type {
   StrangersEvent,
   ToldRoom,
   Verdicts,
-} from '../rooms/ports.ts';
-import type { RoomView } from '../rooms/types.ts';
-import type { Approvals } from './approvals/approvals.ts';
-import { fileOf, otherServers, takesAway } from './border-facts.ts';
-import {
-  type AdmissionAnswers,
-  BorderQuestions,
-  type FreezeBook,
-  type SignOfLife,
-} from './border-questions.ts';
-import type { CallbackChecker } from './callback/checker.ts';
-import { Consultation } from './callback/consultation.ts';
-import type { FileMaterial } from './callback/facts.ts';
+} from '../../rooms/ports.ts';
+import type { RoomView } from '../../rooms/types.ts';
+import type { Approvals } from '../approvals/approvals.ts';
+import type { CallbackChecker } from '../callback/checker.ts';
+import { Consultation } from '../callback/consultation.ts';
+import type { FileMaterial } from '../callback/facts.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
+import { fileOf, otherServers, takesAway } from './facts.ts';
 import { type Intruder, intrudersIn } from './intruders.ts';
 import type { ServersIn } from './join-rule-facts.ts';
-import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
+import { type AdmissionAnswers, BorderQuestions, type FreezeBook, type SignOfLife } from './questions.ts';
 import { Quotas } from './quotas.ts';
 import { defaultsOf } from './room-defaults.ts';
 

@@ -1,9 +1,9 @@
-import type { Decision, Violation } from '../policy/decision.ts';
-import type { DriftAction } from '../policy/partner-policy.ts';
-import type { Question } from '../policy/question.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import type { RoomView, StoredEvent } from '../rooms/types.ts';
-import type { PartnerRegistry } from './partners.ts';
+import type { Decision, Violation } from '../../policy/decision.ts';
+import type { DriftAction } from '../../policy/partner-policy.ts';
+import type { Question } from '../../policy/question.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { RoomView, StoredEvent } from '../../rooms/types.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 
 /** A server that is in a room with us and may not be there. */
 export interface Intruder {

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import type { Clock, Timer } from '../protocol/runtime.ts';
-import type { Database } from '../storage/database.ts';
-import type { WriteOp } from '../storage/writer.ts';
-import type { Partner, PartnerRegistry } from './partners.ts';
+import type { Clock, Timer } from '../../protocol/runtime.ts';
+import type { Database } from '../../storage/database.ts';
+import type { WriteOp } from '../../storage/writer.ts';
+import type { Partner, PartnerRegistry } from './registry.ts';
 
 const dayMs = 24 * 3600_000;
 /** So many days before the end of a partnership its admin is warned. */

@@ -1,5 +1,5 @@
-import { isObject, type JsonObject, type JsonValue, parseJson } from '../protocol/json.ts';
-import type { WriteOp } from '../storage/writer.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../../protocol/json.ts';
+import type { WriteOp } from '../../storage/writer.ts';
 
 /** A point of the past: up to this number of an epoch everything had arrived that stood up to `position`. */
 export interface LedgerEntry {

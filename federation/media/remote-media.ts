@@ -1,12 +1,12 @@
-import type { FileFacts } from '../policy/question.ts';
-import { type JsonValue, parseJson } from '../protocol/json.ts';
-import { RoomError, requireAllowed } from '../rooms/errors.ts';
-import { RemoteError } from '../rooms/ports.ts';
-import type { PartnerBorder } from './border.ts';
-import type { LinkManager } from './link/link-manager.ts';
+import type { FileFacts } from '../../policy/question.ts';
+import { type JsonValue, parseJson } from '../../protocol/json.ts';
+import { RoomError, requireAllowed } from '../../rooms/errors.ts';
+import { RemoteError } from '../../rooms/ports.ts';
+import type { PartnerBorder } from '../border/border.ts';
+import type { LinkManager } from '../link/link-manager.ts';
+import { badResponse, federationUri, open, refusal } from '../remote-request.ts';
 import type { MediaFile } from './media.ts';
 import { MultipartError, readMultipart } from './multipart.ts';
-import { badResponse, federationUri, open, refusal } from './remote-request.ts';
 
 const deadlineMs = 10 * 60_000;
 const maxErrorBytes = 16 * 1024;

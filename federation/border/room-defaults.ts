@@ -1,7 +1,7 @@
-import type { PolicyBook } from '../policy/book.ts';
-import { roomClassType, sharedByInvitation } from '../policy/room-class.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import type { RoomDefaults, RoomPlan } from '../rooms/ports.ts';
+import type { PolicyBook } from '../../policy/book.ts';
+import { roomClassType, sharedByInvitation } from '../../policy/room-class.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { RoomDefaults, RoomPlan } from '../../rooms/ports.ts';
 import type { LocalPeople } from './people.ts';
 
 /** What most rooms ask of whoever changes their state; it is above whatever a limited partner may have. */

@@ -1,6 +1,6 @@
-import type { KeyRing } from '../rooms/ports.ts';
-import type { OwnKeys } from './keys/own-keys.ts';
-import type { PartnerRegistry } from './partners.ts';
+import type { KeyRing } from '../../rooms/ports.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
+import type { OwnKeys } from './own-keys.ts';
 
 /**
  * The keys that are believed: our own (old ones too) and those pinned for partners. Nothing is ever fetched

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import type { Decision } from '../policy/decision.ts';
-import type { Question } from '../policy/question.ts';
-import type { Clock } from '../protocol/runtime.ts';
-import type { Database } from '../storage/database.ts';
+import type { Decision } from '../../policy/decision.ts';
+import type { Question } from '../../policy/question.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import type { Database } from '../../storage/database.ts';
 import { DecisionRecorder } from './decision-recorder.ts';
 import { DenialLog } from './denial-log.ts';
 

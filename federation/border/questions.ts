@@ -1,9 +1,10 @@
-import type { Direction, FileFacts, Question, RoomFacts } from '../policy/question.ts';
-import { classOf, roomClassType } from '../policy/room-class.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import type { JsonObject } from '../protocol/json.ts';
-import type { LocalEvent, RoomPlan, ToldRoom } from '../rooms/ports.ts';
-import type { Approvals } from './approvals/approvals.ts';
+import type { Direction, FileFacts, Question, RoomFacts } from '../../policy/question.ts';
+import { classOf, roomClassType } from '../../policy/room-class.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import type { LocalEvent, RoomPlan, ToldRoom } from '../../rooms/ports.ts';
+import type { Approvals } from '../approvals/approvals.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
 import {
   type BorderRoom,
   changeOf,
@@ -14,9 +15,8 @@ import {
   peopleOf,
   roomFacts,
   takesAway,
-} from './border-facts.ts';
+} from './facts.ts';
 import { opensJoins, type ServersIn } from './join-rule-facts.ts';
-import type { PartnerRegistry } from './partners.ts';
 import type { LocalPeople } from './people.ts';
 
 /** Signs of life that cross in EDUs. */

@@ -1,6 +1,6 @@
-import type { RatePolicy } from '../policy/partner-policy.ts';
-import type { Direction } from '../policy/question.ts';
-import type { Clock } from '../protocol/runtime.ts';
+import type { RatePolicy } from '../../policy/partner-policy.ts';
+import type { Direction } from '../../policy/question.ts';
+import type { Clock } from '../../protocol/runtime.ts';
 
 interface Account {
   /** What is left; below zero after something that was larger than what was left. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../protocol/runtime.ts';
+import type { Clock } from '../../protocol/runtime.ts';
 
 /** Answers that must not tell by their time what was found leave at multiples of this after the question. */
 const stepMs = 50;

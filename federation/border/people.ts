@@ -1,5 +1,5 @@
-import type { Person } from '../policy/who.ts';
-import { parseUserId } from '../protocol/identifiers.ts';
+import type { Person } from '../../policy/who.ts';
+import { parseUserId } from '../../protocol/identifiers.ts';
 
 /** Our people as policies see them: with their departments. In memory, since every event asks. */
 export class LocalPeople {

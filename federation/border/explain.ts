@@ -1,12 +1,12 @@
-import { decide } from '../policy/decide.ts';
-import { allOf, type Decision } from '../policy/decision.ts';
-import type { FileFacts, Question } from '../policy/question.ts';
-import { serverNameOf } from '../protocol/identifiers.ts';
-import type { JsonObject } from '../protocol/json.ts';
-import type { ToldRoom } from '../rooms/ports.ts';
-import type { BorderRoom } from './border-facts.ts';
-import type { BorderQuestions } from './border-questions.ts';
-import type { PartnerRegistry } from './partners.ts';
+import { decide } from '../../policy/decide.ts';
+import { allOf, type Decision } from '../../policy/decision.ts';
+import type { FileFacts, Question } from '../../policy/question.ts';
+import { serverNameOf } from '../../protocol/identifiers.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import type { ToldRoom } from '../../rooms/ports.ts';
+import type { PartnerRegistry } from '../partners/registry.ts';
+import type { BorderRoom } from './facts.ts';
+import type { BorderQuestions } from './questions.ts';
 
 /** What `policy explain` answers for. */
 export const explainedActions = [

@@ -1,7 +1,7 @@
-import { decodeBase64 } from '../protocol/base64.ts';
-import { isValidServerName } from '../protocol/identifiers.ts';
-import { isObject, type JsonObject, type JsonValue } from '../protocol/json.ts';
-import { fingerprint } from './fingerprint.ts';
+import { decodeBase64 } from '../../protocol/base64.ts';
+import { isValidServerName } from '../../protocol/identifiers.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../protocol/json.ts';
+import { fingerprint } from '../keys/fingerprint.ts';
 
 /** Which side of a link may dial. */
 export type Dial = 'both' | 'outbound' | 'inbound';

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
-import type { Clock } from '../protocol/runtime.ts';
-import type { AuditEvent } from '../storage/audit/chain.ts';
-import type { Database } from '../storage/database.ts';
-import { judgeStatements, type StatementVerdict } from './keys/judge-statements.ts';
-import type { KeyStatement } from './keys/statement.ts';
-import { isEmptyOverlay, overlayText, type PartnerOverlay, readOverlay } from './partner-overlay.ts';
-import type { Partner, PartnerRegistry } from './partners.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import type { AuditEvent } from '../../storage/audit/chain.ts';
+import type { Database } from '../../storage/database.ts';
+import { judgeStatements, type StatementVerdict } from '../keys/judge-statements.ts';
+import type { KeyStatement } from '../keys/statement.ts';
+import { isEmptyOverlay, overlayText, type PartnerOverlay, readOverlay } from './overlay.ts';
+import type { Partner, PartnerRegistry } from './registry.ts';
 
 /** What an admin does with a partner was refused; the message says why. */
 export class PartnerActionRefused extends Error {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../protocol/json.ts';
+import { isObject, type JsonObject } from '../../protocol/json.ts';
 
 /** Servers with somebody joined to a room, of a room that is in memory. */
 export type ServersIn = (roomId: string) => ReadonlySet<string> | undefined;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { decodeBase64 } from '../protocol/base64.ts';
+import { decodeBase64 } from '../../protocol/base64.ts';
 
 const digits = 28;
 

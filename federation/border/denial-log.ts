@@ -1,9 +1,9 @@
-import type { Decision, ViolationCode } from '../policy/decision.ts';
-import type { Question } from '../policy/question.ts';
-import type { JsonObject } from '../protocol/json.ts';
-import type { Clock } from '../protocol/runtime.ts';
-import type { AuditEvent } from '../storage/audit/chain.ts';
-import { MergedLines } from '../storage/audit/merged-lines.ts';
+import type { Decision, ViolationCode } from '../../policy/decision.ts';
+import type { Question } from '../../policy/question.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import type { Clock } from '../../protocol/runtime.ts';
+import type { AuditEvent } from '../../storage/audit/chain.ts';
+import { MergedLines } from '../../storage/audit/merged-lines.ts';
 
 const windowMs = 60_000;
 /** What is withheld without anybody having asked for it (typing, presence) is summed up for so long. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { isObject, type JsonObject, parseJson } from '../protocol/json.ts';
-import type { Clock, Timer } from '../protocol/runtime.ts';
-import type { AuditEvent } from '../storage/audit/chain.ts';
-import { MergedLines } from '../storage/audit/merged-lines.ts';
-import type { Database } from '../storage/database.ts';
-import type { LinkManager } from './link/link-manager.ts';
-import type { PartnerEntry, PartnerRegistry } from './partners.ts';
+import { isObject, type JsonObject, parseJson } from '../../protocol/json.ts';
+import type { Clock, Timer } from '../../protocol/runtime.ts';
+import type { AuditEvent } from '../../storage/audit/chain.ts';
+import { MergedLines } from '../../storage/audit/merged-lines.ts';
+import type { Database } from '../../storage/database.ts';
+import type { LinkManager } from '../link/link-manager.ts';
+import type { PartnerEntry, PartnerRegistry } from './registry.ts';
 
 /** Partners as the last lines tell of them, so that what changed while the island did not run is told too. */
 const toldKey = 'audit_partners';
