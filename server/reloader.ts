@@ -112,6 +112,8 @@ export class Reloader {
         { changed: report.changed, waiting: report.waiting, partners: report.partners },
         'configuration reloaded',
       );
+    // Whoever sent SIGHUP sees only the log.
+    else this.#log.info('the configuration is read, and says what is in force already: nothing changed');
     return report;
   }
 

@@ -101,6 +101,8 @@ describe('archipelago reload', function () {
     await until(async () => (await audited()).length > before);
     const [line] = (await audited()).slice(-1);
     assert.deepEqual([line?.['actor'], line?.['outcome']], ['SIGHUP', 'done']);
+    island.signal('SIGHUP');
+    await until(() => island.lines.some(({ msg }) => /in force already: nothing changed$/.test(String(msg))));
     writeFileSync(config, original.replace('listeners:', 'listners:'));
     island.signal('SIGHUP');
     await until(() => island.lines.some(({ reason }) => /unknown key "listners"/.test(String(reason))));
