@@ -146,6 +146,8 @@ export class BorderQuestions {
     const carried = fileFacts(file);
     // Whose policy froze the room has a word in it until it is thawed, whoever left.
     const concerned = this.#concerned(servers);
+    // Where nobody else is left than servers that are partners no more, the room is closed as it was while suspended.
+    if (concerned.length === 0) concerned.push(...servers);
     if (frozen !== undefined && !concerned.includes(frozen.partner)) concerned.push(frozen.partner);
     const named = event.stateKey === undefined ? [] : this.#classPartners(event);
     const opens =

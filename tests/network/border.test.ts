@@ -63,6 +63,13 @@ describe('the border between two islands', () => {
     await leave(li, roomId);
   });
 
+  it('closes a room for writing when its only partner is removed, until its people are out', async () => {
+    network.island('acme.test').setPartners([]);
+    assert.deepEqual(await codesOf(send(li, { msgtype: 'm.text', body: 'to nobody' })), ['not_a_partner']);
+    await ok(li.post(v3`/rooms/${roomId}/kick`, { user_id: bo.userId }));
+    await li.say(roomId, 'among ourselves');
+  });
+
   it('stays closed across a restart', async () => {
     await network.island('acme.test').homeserver.partnerActions.suspend('bolt.test', { by: 'test' });
     await network.restart('acme.test');
