@@ -10,11 +10,11 @@ import { fingerprint, makeCard } from '../../federation/partners/card.ts';
 import { signingKeyFromSeed } from '../../protocol/signing.ts';
 import type { Finding } from '../../server/partners/doctor.ts';
 import type { PartnerView } from '../../server/partners/show-partner.ts';
+import { controlOf, fails, newIsland } from '../cli/support.ts';
 import { partnerEntry } from '../config/support.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { archipelago, buildProgram, IslandProcess, succeeds } from '../support/program.ts';
 import { until } from '../support/until.ts';
-import { controlOf, fails, newIsland } from './support.ts';
 
 const fixtures = join(dirname(dirname(fileURLToPath(import.meta.url))), 'link', 'fixtures');
 const hour = 3_600_000;

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { generateSigningKey } from '../../protocol/signing.ts';
 import { openDatabase } from '../../storage/database.ts';
+import { fails, newIsland } from '../cli/support.ts';
 import { archipelago, buildProgram, IslandProcess, succeeds } from '../support/program.ts';
 import { realClock, realRandom } from '../support/runtime.ts';
-import { fails, newIsland } from './support.ts';
 
 const { keyId, publicKey } = generateSigningKey('ed25519:a1', realRandom);
 

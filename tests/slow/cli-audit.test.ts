@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AuditRecord } from '../../storage/audit/chain.ts';
+import { fails, newIsland } from '../cli/support.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { archipelago, buildProgram, succeeds } from '../support/program.ts';
-import { fails, newIsland } from './support.ts';
 
 describe('archipelago audit', function () {
   this.timeout(60_000);

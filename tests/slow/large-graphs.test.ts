@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { alice, bob, mod } from '../../support/auth-room.ts';
-import { type Branch, StateGraph } from '../../support/state-graph.ts';
+import { alice, bob, mod } from '../support/auth-room.ts';
+import { type Branch, StateGraph } from '../support/state-graph.ts';
 
 /** Two branches of so many power levels each, and beside them so many other entries in conflict. */
 function race(version: '11' | '12', depth: number): [Branch, Branch] {
