@@ -307,6 +307,8 @@ describe('link: abuse', () => {
       return new Promise(() => {});
     };
     await peer.link();
+    // Until the link is up, so many messages at once would be taken for a flood.
+    await until(() => island.isUp('raw.test'));
     for (let index = 0; index < 70; index += 1) peer.request(2 * index + 1, {});
     await until(() => peer.of(frameTypes.reset).length === 6);
     assert.equal(peer.header(frameTypes.reset)['reason'], 'policy');
