@@ -155,7 +155,9 @@ export class OwnKeyService {
     const isKept = recoveryKey !== undefined && !isCompromised;
     const key = isKept ? current : newSigningKey(random);
     for (let attempt = 1; ; attempt += 1) {
-      const ts = clock.now() + (isKept ? 0 : leadMs);
+      // The same lead for a key that is kept: partners take no statement that is not later than the last one, and
+      // whoever lost the key may have lost the record of that as well.
+      const ts = clock.now() + leadMs;
       const statement = makeStatement({
         serverName: this.#deps.config.serverName,
         key,
