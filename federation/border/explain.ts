@@ -5,24 +5,9 @@ import { serverNameOf } from '../../protocol/identifiers.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { ToldRoom } from '../../rooms/ports.ts';
 import type { PartnerRegistry } from '../partners/registry.ts';
+import type { ExplainedAction } from './explained-actions.ts';
 import type { BorderRoom } from './facts.ts';
 import type { BorderQuestions } from './questions.ts';
-
-/** What `policy explain` answers for. */
-export const explainedActions = [
-  'message',
-  'file',
-  'invite',
-  'join',
-  'create-room',
-  'profile',
-  'directory',
-  'presence',
-  'typing',
-  'receipt',
-] as const;
-
-export type ExplainedAction = (typeof explainedActions)[number];
 
 /** Something that somebody might do, with what is known of it. One of the two people is ours. */
 export interface Deed {

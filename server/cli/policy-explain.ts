@@ -1,29 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../../config/units.ts';
+import { type ExplainedAction, explainedActions } from '../../federation/border/explained-actions.ts';
 import { parseUserId } from '../../protocol/identifiers.ts';
 import type { ResultOf } from '../admin/table.ts';
 import { administer } from '../control/access.ts';
 import { type ConfigOption, readConfiguration, withConfig } from './configuration.ts';
 import { plain, print } from './terminal.ts';
 
-/** As the operation has them; written here, so that the help loads quickly. */
-const actions = [
-  'message',
-  'file',
-  'invite',
-  'join',
-  'create-room',
-  'profile',
-  'directory',
-  'presence',
-  'typing',
-  'receipt',
-] as const;
-
 interface Options extends ConfigOption {
   readonly from: string;
   readonly to: string;
-  readonly action: (typeof actions)[number];
+  readonly action: ExplainedAction;
   readonly room?: string;
   readonly eventType?: string;
   readonly size?: number;
@@ -40,7 +27,9 @@ export function addPolicyExplain(policy: Command): void {
     )
     .requiredOption('--from <user>', 'who does it, as @li:acme.example', userId)
     .requiredOption('--to <user>', 'whom it reaches; one of the two is of this island', userId)
-    .addOption(new Option('--action <action>', 'what is done').choices(actions).makeOptionMandatory())
+    .addOption(
+      new Option('--action <action>', 'what is done').choices(explainedActions).makeOptionMandatory(),
+    )
     .option('--room <id>', 'a room that this island holds; else one is imagined')
     .option('--event-type <type>', 'of a message')
     .option('--size <size>', 'of a file, as 5M', size)

@@ -1,5 +1,6 @@
 import Type from 'typebox';
-import { explainDeed, explainedActions } from '../../../federation/border/explain.ts';
+import { explainDeed } from '../../../federation/border/explain.ts';
+import { explainedActions } from '../../../federation/border/explained-actions.ts';
 import { BorderQuestions } from '../../../federation/border/questions.ts';
 import { parseUserId, serverNameOf } from '../../../protocol/identifiers.ts';
 import { roomReader } from '../../../rooms/room-reader.ts';
